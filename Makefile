@@ -1,0 +1,85 @@
+# The two commands for everybody are `make run` and `make test`; `make` alone lists the rest.
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt
+METADATA := setup.py settings.ini pyproject.toml .ci/constraints.txt
+JUPYTEXT := $(BIN)/jupytext -q --opt notebook_metadata_filter=-all --opt cell_metadata_filter=-all
+
+.DEFAULT_GOAL := help
+.PHONY: help run test notebooks-test black-box-test check lint sync export docs text notebooks constraints clean
+
+help:  ## list the targets
+	@echo "Targets:"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+run: .venv/run.stamp  ## run the example at http://127.0.0.1:8000/ (PORT= changes it)
+	@$(BIN)/python example/run.py --port $(PORT)
+
+test: notebooks-test black-box-test  ## run every notebook, then the example on real servers
+	@echo "Notebooks: $$(find nbs -name '*.ipynb' -not -path '*/.*' | wc -l) passed, 0 failed. Black-box tests: see the line above."
+
+notebooks-test: .venv/dev.stamp
+	@echo "Notebooks:"
+	@$(BIN)/nbdev-test --cell-timeout 60
+
+black-box-test: .venv/dev.stamp
+	@echo "Black-box tests:"
+	@$(BIN)/pytest example/tests
+
+check: lint sync  ## what CI checks besides the tests: style, types, everything in step
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+sync: .venv/dev.stamp
+	$(BIN)/nbdev-clean
+	$(BIN)/nbdev-export
+	@$(MAKE) --no-print-directory docs
+	@git add --intent-to-add -- docs fileresponse nbs README.md
+	git --no-pager diff --no-ext-diff --stat --exit-code -- docs fileresponse nbs README.md
+
+export: .venv/dev.stamp  ## write the package from the notebooks
+	$(BIN)/nbdev-clean
+	$(BIN)/nbdev-export
+
+docs: .venv/dev.stamp  ## build the site in docs/ and the README from the notebooks
+	$(BIN)/python .ci/site/build.py
+	$(BIN)/python .ci/site/readme.py
+
+text: .venv/dev.stamp  ## notebooks -> percent scripts in .nbtext/, to be edited anywhere
+	@cd nbs && find . -name '*.ipynb' -not -path '*/.*' | while read -r nb; do \
+	  mkdir -p "../.nbtext/$$(dirname "$$nb")" && \
+	  ../$(JUPYTEXT) --to py:percent "$$nb" -o "../.nbtext/$${nb%.ipynb}.py" && echo ".nbtext/$${nb#./}" | sed 's/ipynb$$/py/'; done
+
+notebooks: .venv/dev.stamp  ## percent scripts -> notebooks; cell ids and outputs are kept
+	@cd .nbtext && find . -name '*.py' | while read -r script; do \
+	  nb="../nbs/$${script%.py}.ipynb"; \
+	  if [ -e "$$nb" ]; then how="--update"; else how="--set-kernel python3"; fi; \
+	  ../$(JUPYTEXT) $$how --to ipynb "$$script" -o "$$nb" && echo "nbs/$${script#./}" | sed 's/py$$/ipynb/'; done
+	@$(MAKE) --no-print-directory export
+
+constraints: .venv/dev.stamp  ## renew .ci/constraints.txt from settings.ini
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.10 --all-extras --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links pyproject.toml -o .ci/constraints.txt
+
+clean:  ## remove what the other targets have made
+	rm -rf .venv .nbtext .mypy_cache .ruff_cache .pytest_cache example/data build dist *.egg-info
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "Python 3.10 or newer is needed, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Making .venv …"
+	@$(PYTHON) -m venv .venv
+
+.venv/run.stamp: .venv/bin/python $(METADATA)
+	@echo "Installing the library and a server …"
+	@$(INSTALL) -e ".[example]"
+	@touch $@
+
+.venv/dev.stamp: .venv/bin/python $(METADATA)
+	@echo "Installing the library and the tools for development (some minutes the first time) …"
+	@$(INSTALL) -e ".[example,s3,dev]"
+	@touch $@ .venv/run.stamp

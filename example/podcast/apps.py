@@ -1,0 +1,9 @@
+"""The app's entry in `INSTALLED_APPS`."""
+
+from django.apps import AppConfig
+
+
+class PodcastConfig(AppConfig):
+    """A small podcast host."""
+
+    name = "podcast"

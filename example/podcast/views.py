@@ -1,0 +1,73 @@
+"""The page of the podcast host, and the ways in which a file leaves it."""
+
+import asyncio
+
+from django.contrib.staticfiles import finders
+from django.core.exceptions import PermissionDenied, SuspiciousFileOperation
+from django.core.files.storage import default_storage
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+from fileresponse.http import AiofileFileResponse, create_async_file_response
+
+from .media import find_media, list_media, media_root
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """Episodes with a player each, then the other files; sync, as it reads a folder."""
+    files = list_media()
+    context = {
+        "cover": next((file for file in files if file.name == "cover.svg"), None),
+        "episodes": [file for file in files if file.is_audio],
+        "extras": [file for file in files if not file.is_audio],
+    }
+    return render(request, "podcast/home.html", context)
+
+
+@require_safe
+async def download(request: HttpRequest, name: str) -> HttpResponseBase:
+    """A file to be saved, by its path."""
+    path = await asyncio.to_thread(find_media, name)
+    return AiofileFileResponse(path, as_attachment=True, request=request)
+
+
+@require_safe
+async def inline(request: HttpRequest, name: str) -> HttpResponseBase:
+    """A file to be shown or played in the browser, by its path."""
+    path = await asyncio.to_thread(find_media, name)
+    return AiofileFileResponse(path, request=request)
+
+
+@require_safe
+async def via_storage(request: HttpRequest, name: str) -> HttpResponseBase:
+    """The same bytes through Django's storage, as a `FileField` would hand them out."""
+    path = await asyncio.to_thread(find_media, name)
+    stored_name = str(path.relative_to(media_root()))
+    try:
+        file = await asyncio.to_thread(default_storage.open, stored_name)
+    except FileNotFoundError as error:  # gone since it was found
+        raise Http404 from error
+    except PermissionError as error:
+        raise PermissionDenied from error
+    with file:
+        return await create_async_file_response(file, request=request)
+
+
+@require_safe
+async def ping(request: HttpRequest) -> HttpResponse:
+    """A sign of life, to be asked for while downloads run."""
+    return HttpResponse("pong", content_type="text/plain")
+
+
+@require_safe
+def static_file(request: HttpRequest, name: str) -> HttpResponseBase:
+    """A stylesheet or icon from an app's `static` folder, found as `collectstatic` finds it."""
+    try:
+        path = finders.find(name)
+    except (SuspiciousFileOperation, ValueError):
+        path = None
+    if path is None:
+        raise Http404("There is no such file.")
+    return AiofileFileResponse(path, request=request)

@@ -1,0 +1,1 @@
+"""Black-box tests: the example on real servers, driven over sockets."""
