@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c .ci/constraints.txt
 METADATA := setup.py settings.ini pyproject.toml .ci/constraints.txt
 JUPYTEXT := $(BIN)/jupytext -q --opt notebook_metadata_filter=-all --opt cell_metadata_filter=-all
 

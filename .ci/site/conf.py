@@ -1,0 +1,58 @@
+"""Sphinx settings; the metadata comes from settings.ini and pyproject.toml."""
+
+from configparser import ConfigParser
+from pathlib import Path
+
+from nbdev.config import get_config
+
+root = Path(__file__).resolve().parents[2]
+settings = ConfigParser(delimiters=["="])
+settings.read(root / "settings.ini", encoding="utf-8")
+project = settings["DEFAULT"]["name"]
+release = version = settings["DEFAULT"]["version"]
+
+extensions = ["myst_nb", "sphinx_copybutton"]
+root_doc = "index"
+suppress_warnings = ["ref.python"]  # a type that two modules name
+add_module_names = False
+maximum_signature_line_length = 68
+python_use_unqualified_type_names = True
+toc_object_entries_show_parents = "hide"
+
+nb_execution_mode = "off"
+nb_merge_streams = True
+nb_render_markdown_format = "gfm"
+myst_all_links_external = True
+myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "strikethrough"]
+copybutton_selector = "div.cell_input pre, div.highlight-bash pre, div.highlight-console pre, div.highlight-python pre"
+copybutton_exclude = ".linenos, .gp, .go"
+
+html_theme = "furo"
+html_theme_options = {
+    "light_css_variables": {
+        "color-brand-primary": "#0b6b6b",
+        "color-brand-content": "#0b6b6b",
+        "color-brand-visited": "#5b4a9c",
+        "color-api-name": "#0b6b6b",
+        "color-api-pre-name": "#0b6b6b",
+        "color-code-background": "#f6f8fa",
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#63d2c6",
+        "color-brand-content": "#63d2c6",
+        "color-brand-visited": "#b9a8f0",
+        "color-api-name": "#63d2c6",
+        "color-api-pre-name": "#63d2c6",
+    },
+}
+html_title = f"{project} {release}"
+html_baseurl = get_config(root).doc_url
+html_static_path = [str(Path(__file__).with_name("custom.css"))]
+html_css_files = ["custom.css"]
+html_copy_source = False
+html_show_copyright = False
+html_use_index = False
+html_domain_indices = False
+html_last_updated_fmt = None
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "github-dark-high-contrast"
