@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c .ci/constraints.txt
 METADATA := setup.py settings.ini pyproject.toml .ci/constraints.txt
 TO_TEXT := $(BIN)/jupytext -q --to py:percent --opt notebook_metadata_filter=-all --opt cell_metadata_filter=-all
-TO_NOTEBOOK := $(BIN)/jupytext -q --to ipynb --update-metadata '{"jupytext": null}'
+TO_NOTEBOOK := $(BIN)/jupytext -q --to ipynb
 
 .DEFAULT_GOAL := help
 .PHONY: help run test notebooks-test black-box-test check lint sync export docs text notebooks constraints clean
@@ -53,13 +53,15 @@ docs: .venv/dev.stamp  ## build the site in docs/ and the README from the notebo
 text: .venv/dev.stamp  ## notebooks -> percent scripts in .nbtext/, to be edited anywhere
 	@cd nbs && find . -name '*.ipynb' -not -path '*/.*' | while read -r nb; do \
 	  mkdir -p "../.nbtext/$$(dirname "$$nb")" && \
-	  ../$(TO_TEXT) "$$nb" -o "../.nbtext/$${nb%.ipynb}.py" && echo ".nbtext/$${nb#./}" | sed 's/ipynb$$/py/'; done
+	  ../$(TO_TEXT) "$$nb" -o "../.nbtext/$${nb%.ipynb}.py" || exit 1; \
+	  echo ".nbtext/$${nb#./}" | sed 's/ipynb$$/py/'; done
 
 notebooks: .venv/dev.stamp  ## percent scripts -> notebooks; cell ids and outputs are kept
 	@cd .nbtext && find . -name '*.py' | while read -r script; do \
 	  nb="../nbs/$${script%.py}.ipynb"; \
 	  if [ -e "$$nb" ]; then how="--update"; else how="--set-kernel python3"; fi; \
-	  ../$(TO_NOTEBOOK) $$how "$$script" -o "$$nb" && echo "nbs/$${script#./}" | sed 's/py$$/ipynb/'; done
+	  ../$(TO_NOTEBOOK) $$how "$$script" -o "$$nb" || exit 1; \
+	  echo "nbs/$${script#./}" | sed 's/py$$/ipynb/'; done
 	@$(MAKE) --no-print-directory export
 
 constraints: .venv/dev.stamp  ## renew .ci/constraints.txt from settings.ini
