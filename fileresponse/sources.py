@@ -6,7 +6,7 @@ Docs: https://fileresponse.example/docs/sources.html.md"""
 
 # %% auto #0
 __all__ = ['AnyFile', 'Stat', 'TruncatedError', 'Source', 'BytesSource', 'DescriptorSource', 'stat_regular', 'open_regular',
-           'PathSource', 'FileLikeSource', 'FileSource', 'get_content_length', 'FileIterWrapper']
+           'PathSource', 'find_variants', 'FileLikeSource', 'FileSource', 'get_content_length', 'FileIterWrapper']
 
 # %% ../nbs/04_sources.ipynb #8f38919b
 import errno
@@ -15,7 +15,7 @@ import os
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import IO, Any, BinaryIO, TypeAlias, cast
@@ -24,7 +24,7 @@ from aiofiles.os import wrap
 from anyio import AsyncFile
 from django.core.files import File
 
-from .headers import base_name
+from .headers import CODINGS, base_name
 
 # %% ../nbs/04_sources.ipynb #d36472bf
 @dataclass(frozen=True)
@@ -241,6 +241,20 @@ class PathSource(DescriptorSource):
         self.close()
         self._raw, found = open_regular(self.path)
         return found
+
+# %% ../nbs/04_sources.ipynb #ae54a7ac
+def find_variants(
+    path: str,
+) -> dict[str, str]:  # path by content-coding
+    """Compressed siblings of a file that may be sent in its place; the errors of `stat_regular`."""
+    original, real_path = stat_regular(path), os.path.realpath(path)
+    variants = {}
+    for coding, ending in CODINGS.items():
+        with suppress(FileNotFoundError, PermissionError):
+            sibling = cast(int, stat_regular(path + ending).mtime_ns)
+            if sibling >= cast(int, original.mtime_ns) and os.path.realpath(path + ending) == real_path + ending:
+                variants[coding] = path + ending
+    return variants
 
 # %% ../nbs/04_sources.ipynb #0c4bcb83
 class _DuplicateSource(DescriptorSource):
