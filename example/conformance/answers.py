@@ -41,7 +41,9 @@ class Reply:
         return ", ".join(value for key, value in self.headers if key == name) or None
 
 
-def exchange(port: int, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> Reply:
+def exchange(
+    port: int, method: str, path: str, headers: list[tuple[str, str]], body: bytes
+) -> Reply:
     """One request on a connection of its own, read to the connection's end."""
     fields = [("Host", f"{HOST}:{port}"), *headers, ("Connection", "close")]
     if method in ("POST", "PUT"):

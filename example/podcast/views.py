@@ -35,9 +35,9 @@ async def download(request: HttpRequest, name: str) -> HttpResponseBase:
 
 @require_safe
 async def inline(request: HttpRequest, name: str) -> HttpResponseBase:
-    """A file to be shown or played in the browser, by its path."""
+    """A file to be shown or played in the browser, by its path; compressed if it lies ready so."""
     path = await asyncio.to_thread(find_media, name)
-    return AiofileFileResponse(path, request=request)
+    return AiofileFileResponse(path, precompressed=True, request=request)
 
 
 @require_safe
