@@ -189,7 +189,7 @@ def _announce(
     for name in _OF_THE_BODY:
         del response[name]
     if decision.status != 304:
-        response["Content-Length"] = "0"
+        response["Content-Length"], response["Content-Type"] = "0", "text/plain"
     elif "ETag" in response:
         del response["Last-Modified"]
     if decision.status == 416:

@@ -18,7 +18,7 @@ from .servers import COLUMNS, Column, running
 
 RESULTS = Path(__file__).with_name("results.json")
 REPLACED = "replaced.mp3"
-SIGNS = {"ok": "✓", "debatable-choice": "○", "wrong": "✗", "n/a": "–"}
+SIGNS = {"ok": "✓", "debatable-choice": "○", "wrong": "✗", "n/a": "-"}
 ADDED_BY_SERVERS = {"connection", "date", "keep-alive", "server", "transfer-encoding", "via"}
 MODIFIED = 1_714_910_400_123_456_789  # nanoseconds: a Sunday in May 2024, not at a second's start
 MILLISECOND = 1_000_000
@@ -58,7 +58,7 @@ def ask(port: int, path: str, row: Row, media: Path) -> tuple[Reply, Known] | No
     for line in row.headers.splitlines():
         name, _, value = line.partition(": ")
         try:
-            headers.append((name, value.format_map(words).encode().decode("latin-1")))
+            headers.append((name, value.format_map(words)))
         except KeyError:
             return None
     reply = exchange(port, row.method, path, headers, row.body)
@@ -228,9 +228,7 @@ def main() -> int:
         print(f"{column.title}: not installed, left out", file=sys.stderr)
     results = gather([c for c in chosen if c not in absent])
     if not options.columns and not absent:
-        RESULTS.write_text(
-            json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(table(results))
     return report(results)
 

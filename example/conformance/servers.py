@@ -63,8 +63,8 @@ def _ours(name: str, *command: str) -> Column:
     return Column(name, title, command, ("django-fileresponse", "Django", server), "/inline/")
 
 
-def _rival(name: str, server: str, *command: str) -> Column:
-    return Column(name.lower(), name, command, tuple(dict.fromkeys((name, server))))
+def _rival(name: str, title: str, server: str, *command: str) -> Column:
+    return Column(name.lower(), title, command, tuple(dict.fromkeys((name, server))))
 
 
 _UVICORN = ("--host", HOST, "--port", "{port}", "--log-level", "warning")
@@ -77,10 +77,10 @@ COLUMNS = [
     _ours("granian", "granian", "--interface", "asgi", "config.asgi:application", "--host", HOST, "--port", "{port}"),
     _ours("gunicorn", "gunicorn", "config.wsgi:application", "--threads", "8", "--bind", BIND),
     Column("nginx", "nginx", ("nginx",), ()),
-    _rival("Starlette", "uvicorn", "uvicorn", "--factory", _HERE + "starlette_app", *_UVICORN),
-    _rival("aiohttp", "aiohttp", "aiohttp.web", "-H", HOST, "-P", "{port}", _HERE + "aiohttp_app"),
-    _rival("WhiteNoise", "gunicorn", "gunicorn", _HERE + "whitenoise_app()", "--bind", BIND),
-    _rival("Django", "gunicorn", "gunicorn", _HERE + "django_app()", "--threads", "8", "--bind", BIND),
+    _rival("Starlette", "Starlette StaticFiles", "uvicorn", "uvicorn", "--factory", _HERE + "starlette_app", *_UVICORN),
+    _rival("aiohttp", "aiohttp static", "aiohttp", "aiohttp.web", "-H", HOST, "-P", "{port}", _HERE + "aiohttp_app"),
+    _rival("WhiteNoise", "WhiteNoise", "gunicorn", "gunicorn", _HERE + "whitenoise_app()", "--bind", BIND),
+    _rival("Django", "Django static.serve", "gunicorn", "gunicorn", _HERE + "django_app()", "--threads", "8", "--bind", BIND),
 ]  # fmt: skip
 
 
@@ -91,9 +91,11 @@ def nginx() -> str | None:
 
 def starlette_app() -> Any:
     """Starlette's `StaticFiles`, whose answers are its `FileResponse`s."""
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
     from starlette.staticfiles import StaticFiles
 
-    return StaticFiles(directory=os.environ["CONFORMANCE_ROOT"])
+    return Starlette(routes=[Mount("/", StaticFiles(directory=os.environ["CONFORMANCE_ROOT"]))])
 
 
 def aiohttp_app(_: list[str]) -> Any:
@@ -170,9 +172,9 @@ def running(column: Column, data: Path, work: Path) -> Iterator[int]:
         env["DJANGO_SETTINGS_MODULE"] = "config.settings"
     with (
         (work / "log").open("wb") as log,
-        subprocess.Popen(
+        subprocess.Popen(  # noqa: S603
             command, cwd=EXAMPLE, env=env, stdout=log, stderr=log, start_new_session=True
-        ) as process,  # noqa: S603
+        ) as process,
     ):
         try:
             deadline = time.monotonic() + 30
