@@ -39,7 +39,7 @@ from .twoway import TwoWayResponse
 _all_ = ["FileIterWrapper", "get_content_length", "guess_content_type"]
 
 # %% ../nbs/06_http.ipynb #49399ec0
-DEFAULT_CHUNK_SIZE = 64 * 1024  # bytes
+DEFAULT_CHUNK_SIZE = 128 * 1024  # bytes
 
 
 def checked_chunk_size(
