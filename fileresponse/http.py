@@ -173,6 +173,7 @@ def max_ranges() -> int:
 
 # %% ../nbs/06_http.ipynb #db7d413c
 _OF_THE_BODY = ("Accept-Ranges", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length", "Content-Type")
+_KNOWN_ALREADY = ("Content-Encoding", "Content-Language", "Last-Modified")
 
 
 def _announce(
@@ -228,6 +229,7 @@ class AsyncFileResponse(AsyncResponse):
         self.source = source
         self._resource_closers.append(source.close)
         self._stat: Stat | None = None
+        self._last_modified: int | None = None  # seconds since the epoch
         self._decided = False
         self._pieces: list[tuple[bytes, int, int | None]] = []  # framing, then a span of the source
         disposition = content_disposition(as_attachment, name)
@@ -262,8 +264,11 @@ class AsyncFileResponse(AsyncResponse):
     def _describe(self, stat: Stat) -> None:
         """Headers of the whole file (RFC 9110 §8.6, §8.8, §14.3)."""
         self._stat, self._pieces = stat, [(b"", 0, stat.size)]
-        if stat.mtime_ns is not None and self._makes_date:
-            self.setdefault("Last-Modified", make_last_modified(stat.mtime_ns, time.time()))
+        if "Last-Modified" in self:
+            self._last_modified = parse_date(self["Last-Modified"], time.time())
+        elif stat.mtime_ns is not None and self._makes_date:
+            self._last_modified = stat.mtime_ns // 10**9
+            self["Last-Modified"] = make_last_modified(stat.mtime_ns, time.time())
         if self.content_replaced:
             return
         if self.status_code == 200:
@@ -284,7 +289,7 @@ class AsyncFileResponse(AsyncResponse):
             request.headers,
             size=size,
             etag=self.get("ETag"),
-            last_modified=parse_date(self.get("Last-Modified"), now),
+            last_modified=self._last_modified,
             content_type=self["Content-Type"],
             boundary=boundary,
             now=now,
@@ -293,6 +298,9 @@ class AsyncFileResponse(AsyncResponse):
         if decision.status == 200:
             return
         _announce(self, decision, size, boundary)
+        if decision.status == 206 and "If-Range" in request.headers:
+            for name in _KNOWN_ALREADY:
+                del self[name]
         parts, closing = decision.plan or Plan([])
         self._pieces = [*((part.head, *part.span) for part in parts), (closing, 0, 0)]
         request.META["HTTP_ACCEPT_ENCODING"] = "identity"  # no middleware may compress what has been cut to size

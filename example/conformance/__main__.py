@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .answers import Known, Reply, Wrong, exchange
+from .answers import UNDATED, Known, Reply, Wrong, exchange
 from .rows import EMPTY, FILE, FUTURE, ROWS, Row
 from .servers import COLUMNS, Column, running
 
 RESULTS = Path(__file__).with_name("results.json")
 REPLACED = "replaced.mp3"
-SIGNS = {"ok": "✓", "debatable-choice": "○", "wrong": "✗", "n/a": "-"}
+SIGNS = {"ok": "✓", "debatable-choice": "○", "server": "s", "wrong": "✗", "n/a": "-"}
 ADDED_BY_SERVERS = {"connection", "date", "keep-alive", "server", "transfer-encoding", "via"}
 MODIFIED = 1_714_910_400_123_456_789  # nanoseconds: a Sunday in May 2024, not at a second's start
 MILLISECOND = 1_000_000
@@ -103,6 +103,8 @@ def run(column: Column, folder: Path) -> tuple[list[dict[str, Any]], list[Any]]:
             for _ in range(ATTEMPTS if row.file == FUTURE else 1):
                 if answered := ask(port, path, row, media):
                     verdict, reason = judge(row, *answered)
+                    if column.ours and reason == UNDATED:
+                        verdict = "server"  # the field is not an application's to send
                     status = answered[0].status
                 if verdict == "wrong":
                     break

@@ -15,6 +15,7 @@ Truth = TypeVar("Truth")
 LARGEST_GAP = 200  # bytes; §15.3.7.2 lets a server merge over a gap smaller than a part's overhead
 CACHE_FIELDS = ("etag", "cache-control", "expires", "content-location", "vary")
 REPRESENTATION_FIELDS = ("content-type", "content-encoding", "content-language", "last-modified")
+UNDATED = "the server adds no Date"
 
 
 class Wrong(Exception):
@@ -203,6 +204,7 @@ def small(reply: Reply, known: Known) -> str:
 def dated(reply: Reply, _: Known) -> None:
     """One `Date`, in the preferred format."""
     dates = [value for name, value in reply.headers if name == "date"]
+    need(dates, UNDATED)
     need(len(dates) == 1, f"{len(dates)} Date fields")
     need(re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", dates[0]), "malformed Date")
 
