@@ -80,6 +80,7 @@ async def pulled(
                 yield item
         await task
     finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait([task])
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # seen: either it was raised above, or the reader has lost interest

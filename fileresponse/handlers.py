@@ -34,9 +34,11 @@ class ClientDisconnected(Exception):
 def telling_disconnects(
     send: Send,
 ) -> Send:
-    """`send`, with `OSError` turned into `ClientDisconnected`."""
+    """`send`, with `OSError` turned into `ClientDisconnected`, and text into bytes."""
 
     async def tell(event: Mapping[str, Any]) -> None:
+        if isinstance(event.get("body"), str):
+            event = {**event, "body": event["body"].encode()}
         try:
             await send(event)
         except OSError as error:
@@ -81,7 +83,7 @@ class AsyncFileASGIHandler(ASGIHandler):
 
     async def send_response(self, response: Any, send: Send) -> None:
         """Send a response; one that streams itself does it itself."""
-        streams_itself = isinstance(response, AsyncResponse) and not response.content_replaced
+        streams_itself = isinstance(response, AsyncResponse) and response.body_wanted and not response.content_replaced
         send = telling_disconnects(send)
         try:
             await (response.stream(send) if streams_itself else super().send_response(response, send))

@@ -39,7 +39,8 @@ def base_name(
 ) -> str:
     """The last part of a path, free of characters that have no place in a file name."""
     last = posixpath.basename(name)
-    return "".join(char for char in last if unicodedata.category(char) not in ("Cc", "Cs", "Zl", "Zp"))
+    clean = "".join(char for char in last if unicodedata.category(char) not in ("Cc", "Cs", "Zl", "Zp"))
+    return clean if len(clean) <= 255 else clean[:200] + clean[-55:]  # no file system takes more
 
 # %% ../nbs/03_headers.ipynb #f22efa31
 def ascii_name(

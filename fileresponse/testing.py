@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 from urllib.parse import unquote
 from wsgiref.util import setup_testing_defaults
@@ -76,7 +77,8 @@ def http_scope(
 ) -> dict[str, Any]:
     """An ASGI HTTP scope, as a server on loopback would make it."""
     raw_path, _, query = url.partition("?")
-    pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
+    fields = {"Host": "testserver", **(headers or {})}
+    pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in fields.items()]
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -86,7 +88,7 @@ def http_scope(
         "path": unquote(raw_path),
         "raw_path": raw_path.encode(),
         "query_string": query.encode(),
-        "headers": [(b"host", b"testserver"), *pairs],
+        "headers": pairs,
         "client": ("127.0.0.1", 50000),
         "server": ("127.0.0.1", 80),
         **extra,
@@ -98,6 +100,7 @@ async def asgi_exchange(
     url: str = "/",
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
     *,
     hang_up_after: int | None = None,  # body events after which the client is gone
     loud: bool = False,  # whether `send` raises `OSError` to a client that is gone
@@ -107,7 +110,7 @@ async def asgi_exchange(
     """Send one request to an ASGI application and collect what it answers."""
     exchange = Exchange()
     gone = asyncio.Event()
-    requests: list[Event] = [{"type": "http.request", "body": b"", "more_body": False}]
+    requests: list[Event] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Event:
         if requests:
@@ -148,6 +151,7 @@ def wsgi_exchange(
     url: str = "/",
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
     *,
     hang_up_after: int | None = None,  # body chunks after which the client is gone
     raise_exceptions: bool = True,  # `False`: keep it in `Exchange.error`
@@ -160,8 +164,12 @@ def wsgi_exchange(
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote(raw_path, "latin-1"),
         "QUERY_STRING": query,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": BytesIO(body),
         **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in (headers or {}).items()},
     }
+    if "HTTP_CONTENT_TYPE" in environ:
+        environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE")
     setup_testing_defaults(environ)
 
     def start_response(status: str, pairs: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
@@ -170,8 +178,8 @@ def wsgi_exchange(
         return exchange.chunks.append
 
     try:
-        with closing(validator(app)(environ, start_response)) as body:  # type: ignore[type-var]
-            for chunk in body:
+        with closing(validator(app)(environ, start_response)) as answer:  # type: ignore[type-var]
+            for chunk in answer:
                 exchange.chunks.append(chunk)
                 if len(exchange.chunks) == hang_up_after:
                     return exchange

@@ -48,8 +48,9 @@ class TwoWayResponse(StreamingHttpResponse):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.content_replaced = False  # whether a middleware has set `streaming_content`
+        self._former_length: str | None = None  # announced for the content that was replaced
         self._came_by_asgi: bool | None = None
-        self._body_wanted = True
+        self.body_wanted = True  # `False` for `HEAD`
 
     def accept(
         self,
@@ -57,7 +58,7 @@ class TwoWayResponse(StreamingHttpResponse):
     ) -> None:
         """Take note of the protocol and the method of the request."""
         self._came_by_asgi = getattr(request, "scope", None) is not None
-        self._body_wanted = request.method != "HEAD"
+        self.body_wanted = request.method != "HEAD"
 
     def iter_chunks(self) -> Iterator[bytes]:
         """The response's own body, for a thread."""
@@ -87,10 +88,19 @@ class TwoWayResponse(StreamingHttpResponse):
     @streaming_content.setter
     def streaming_content(self, value: Any) -> None:
         self._set_streaming_content(value)  # type: ignore[attr-defined]
-        self.content_replaced = True
+        self.content_replaced, self._former_length = True, self.get("Content-Length")
+
+    def items(self) -> Any:
+        """The headers to send; without a length that was that of other content."""
+        stale = self.content_replaced and self.get("Content-Length") == self._former_length
+        return [(name, value) for name, value in super().items() if not (stale and name.lower() == "content-length")]
+
+    def getvalue(self) -> bytes:
+        """The whole body; for tests of small ones."""
+        return b"".join(self)
 
     def __iter__(self) -> Iterator[bytes]:
-        if not self._body_wanted:
+        if not self.body_wanted:
             return iter(())
         content = self.streaming_content
         return self._iter_on_bridge(content) if self.content_replaced and self.is_async else iter(content)
@@ -102,7 +112,7 @@ class TwoWayResponse(StreamingHttpResponse):
         return chunks
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        if not self._body_wanted:
+        if not self.body_wanted:
             return
         content = self.streaming_content
         if self.content_replaced and not self.is_async:
