@@ -29,19 +29,10 @@ from django.utils.http import http_date, quote_etag
 
 from .bridge import pulled
 from .conditions import Decision, decide, make_etag, make_last_modified, parse_date
+from .files import AnyFile, FileIterWrapper, FileSource, get_content_length
 from .headers import choose_coding, content_disposition, guess_content_type
 from .ranges import Plan, content_range, framed_size
-from fileresponse.sources import (
-    AnyFile,
-    FileIterWrapper,
-    FileSource,
-    PathSource,
-    Source,
-    Stat,
-    checked_chunk_size,
-    find_variants,
-    get_content_length,
-)
+from .sources import PathSource, Source, Stat, checked_chunk_size, find_variants
 from .twoway import TwoWayResponse
 
 _all_ = ["FileIterWrapper", "get_content_length", "guess_content_type"]
@@ -150,9 +141,9 @@ def _http_errors(source: Source) -> Iterator[None]:
     except FileNotFoundError:
         source.close()
         raise Http404("There is no such file.") from None
-    except PermissionError:
+    except PermissionError as error:
         source.close()
-        logger.error("Permission denied: %r", source)
+        logger.error("Permission denied: %r", error.filename or source)
         raise PermissionDenied("This file may not be read.") from None
 
 # %% ../nbs/06_http.ipynb #84c7e896
