@@ -1,0 +1,13 @@
+"""RFC 9110, as `make conformance` asks it: nothing wrong on our six stacks, and all the same."""
+
+import subprocess
+import sys
+
+from .servers import COMMANDS, EXAMPLE
+
+
+def test_nothing_is_wrong_on_any_stack() -> None:
+    command = [sys.executable, "-m", "conformance", *COMMANDS]
+    run = subprocess.run(command, cwd=EXAMPLE, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    assert run.stderr.endswith("Nothing wrong in our columns.\n")
