@@ -1,5 +1,6 @@
 """Metadata from settings.ini; the addresses and the tools' settings are in pyproject.toml."""
 
+import re
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -34,13 +35,20 @@ def classifiers() -> list[str]:
     ]
 
 
+def long_description() -> str:
+    """The README, with links that also work outside the repository."""
+    repository = re.search(r'Repository = "([^"]+)"', (here / "pyproject.toml").read_text(encoding="utf-8"))
+    readme = (here / "README.md").read_text(encoding="utf-8")
+    return re.sub(r"\]\((?!https?://)", f"]({repository[1]}/blob/main/", readme) if repository else readme
+
+
 setup(
     version=cfg["version"],
     author=cfg["author"],
     license=cfg["license"],
     keywords=words("keywords"),
     classifiers=classifiers(),
-    long_description=(here / "README.md").read_text(encoding="utf-8"),
+    long_description=long_description(),
     long_description_content_type="text/markdown",
     packages=find_packages(include=["fileresponse", "fileresponse.*"]),
     package_data={"fileresponse": ["py.typed"]},
