@@ -9,6 +9,7 @@ __all__ = ['T', 'as_async', 'as_sync', 'pulled']
 
 # %% ../nbs/04b_bridge.ipynb #08a68fba
 import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -40,6 +41,16 @@ async def as_async(
 
 # %% ../nbs/04b_bridge.ipynb #4c75f41e
 _portals = BlockingPortalProvider()
+
+
+def _renew_portals() -> None:
+    """A forked process has none of its parent's threads."""
+    global _portals
+    _portals = BlockingPortalProvider()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_portals)
 
 
 def as_sync(

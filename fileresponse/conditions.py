@@ -94,6 +94,8 @@ def parse_date(
         full_year += 100
     try:
         hour, minute, second = map(int, clock.split(":"))
+        if second > 60:  # 60 is a leap second
+            return None
         moment = datetime(full_year, _MONTHS.index(month) + 1, int(day), hour, minute, min(second, 59), tzinfo=timezone.utc)
     except ValueError:
         return None
@@ -154,6 +156,7 @@ def decide(
     boundary: str,  # for the same; long and random
     now: float,  # seconds since the epoch
     max_ranges: int = 100,  # a `Range` with more members is ignored
+    dated_range: bool = True,  # `False`: a date proves nothing in `If-Range`, as several variants may have it
 ) -> Decision:
     """Conditions, then ranges, for a `GET` or `HEAD` (RFC 9110 §13.2.2, §14.2)."""
     if method not in ("GET", "HEAD"):
@@ -162,7 +165,7 @@ def decide(
     header = headers.get("Range")
     if status != 200 or method == "HEAD" or header is None or size is None:
         return Decision(status)
-    if not if_range_holds(headers.get("If-Range"), etag, last_modified, now):
+    if not if_range_holds(headers.get("If-Range"), etag, last_modified if dated_range else None, now):
         return Decision()
     plan = plan_parts(header, size, content_type, boundary, max_ranges)
     return Decision() if plan is None else Decision(206 if plan.parts else 416, plan)

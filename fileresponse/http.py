@@ -28,7 +28,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import http_date, quote_etag
 
 from .bridge import pulled
-from .conditions import Decision, decide, make_etag, make_last_modified, parse_date
+from .conditions import DATE_LAG, Decision, decide, make_etag, make_last_modified, parse_date, parse_etags
 from .files import AnyFile, FileIterWrapper, FileSource, get_content_length
 from .headers import choose_coding, content_disposition, guess_content_type
 from .ranges import Plan, content_range, framed_size
@@ -139,10 +139,8 @@ def _http_errors(source: Source) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        source.close()
         raise Http404("There is no such file.") from None
     except PermissionError as error:
-        source.close()
         logger.error("Permission denied: %r", error.filename or source)
         raise PermissionDenied("This file may not be read.") from None
 
@@ -156,6 +154,7 @@ def max_ranges() -> int:
 
 # %% ../nbs/06_http.ipynb #db7d413c
 _OF_THE_BODY = ("Accept-Ranges", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length", "Content-Type")
+_DECIDED = ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE")
 _KNOWN_ALREADY = ("Content-Encoding", "Content-Language", "Last-Modified")
 
 
@@ -213,7 +212,7 @@ class AsyncFileResponse(AsyncResponse):
         self._resource_closers.append(source.close)
         self._stat: Stat | None = None
         self._last_modified: int | None = None  # seconds since the epoch
-        self._decided = False
+        self._decided, self._has_variants = False, False
         self._pieces: list[tuple[bytes, int, int | None]] = []  # framing, then a span of the source
         disposition = content_disposition(as_attachment, name)
         if disposition is not None:
@@ -222,27 +221,45 @@ class AsyncFileResponse(AsyncResponse):
 
     def _own_validators(self, etag: str | bool, last_modified: datetime | bool) -> None:
         """Set the validators that the caller gives; remember which to make."""
+        if not isinstance(etag, (str, bool)):
+            raise TypeError(f"etag must be a str or a bool, not {type(etag).__name__!r}")
+        if not isinstance(last_modified, (datetime, bool)):
+            raise TypeError(f"last_modified must be a datetime or a bool, not {type(last_modified).__name__!r}")
         if isinstance(etag, str):
+            if not parse_etags(quote_etag(etag)):
+                raise ValueError(f"etag may have no spaces, quotes or characters outside Latin-1: {etag!r}")
             self.setdefault("ETag", quote_etag(etag))
         if isinstance(last_modified, datetime):
-            self.setdefault("Last-Modified", http_date(last_modified.timestamp()))
+            self.setdefault("Last-Modified", http_date(min(last_modified.timestamp(), time.time() - DATE_LAG)))
         self._makes_etag, self._makes_date = etag is True, last_modified is True
 
     def prepare(self, request: HttpRequest | None = None) -> None:
         """Open the source, set headers, decide; `Http404` or `PermissionDenied` if it cannot be opened."""
         super().prepare(request)
-        if self._stat is None:
-            with _http_errors(self.source):
-                self._describe(self.source.open() if self.body_wanted else self.source.stat())
-        self._decide(request)
+        try:
+            if self._stat is None:
+                with _http_errors(self.source):
+                    self._describe(self.source.open() if self.body_wanted else self.source.stat())
+            self._decide(request)
+        finally:
+            if self._source_unneeded():
+                self.source.close()
 
     async def aprepare(self, request: HttpRequest | None = None) -> None:
         """`prepare`, without blocking the event loop."""
         await super().aprepare(request)
-        if self._stat is None:
-            with _http_errors(self.source):
-                self._describe(await (self.source.aopen() if self.body_wanted else self.source.astat()))
-        self._decide(request)
+        try:
+            if self._stat is None:
+                with _http_errors(self.source):
+                    self._describe(await (self.source.aopen() if self.body_wanted else self.source.astat()))
+            self._decide(request)
+        finally:
+            if self._source_unneeded():
+                await self.source.aclose()
+
+    def _source_unneeded(self) -> bool:
+        """Whether nothing of the source will be sent: it failed, or the answer has no body."""
+        return self._stat is None or not self.body_wanted or self.status_code in (304, 412, 416)
 
     def _describe(self, stat: Stat) -> None:
         """Headers of the whole file (RFC 9110 §8.6, §8.8, §14.3)."""
@@ -255,7 +272,7 @@ class AsyncFileResponse(AsyncResponse):
         if self.content_replaced:
             return
         if self.status_code == 200:
-            self.setdefault("Accept-Ranges", "none" if stat.size is None else "bytes")
+            self.setdefault("Accept-Ranges", "bytes" if stat.size is not None and max_ranges() else "none")
         if stat.size is not None:
             self["Content-Length"] = str(stat.size)
             if stat.mtime_ns is not None and self._makes_etag:
@@ -273,11 +290,14 @@ class AsyncFileResponse(AsyncResponse):
             size=size,
             etag=self.get("ETag"),
             last_modified=self._last_modified,
-            content_type=self["Content-Type"],
+            content_type=self.get("Content-Type", ""),
             boundary=boundary,
             now=now,
-            max_ranges=max_ranges(),
+            max_ranges=min(max_ranges(), 1) if "Content-Encoding" in self else max_ranges(),
+            dated_range=not self._has_variants,
         )
+        for name in _DECIDED:
+            request.META.pop(name, None)
         if decision.status == 200:
             return
         _announce(self, decision, size, boundary)
@@ -287,8 +307,6 @@ class AsyncFileResponse(AsyncResponse):
         parts, closing = decision.plan or Plan([])
         self._pieces = [*((part.head, *part.span) for part in parts), (closing, 0, 0)]
         request.META["HTTP_ACCEPT_ENCODING"] = "identity"  # no middleware may compress what has been cut to size
-        if not parts:
-            self.source.close()
 
     @contextmanager
     def _failures_logged(self) -> Iterator[None]:
@@ -386,9 +404,12 @@ class AiofileFileResponse(AsyncFileResponse):
     def _choose_variant(self, variants: dict[str, str], request: HttpRequest) -> None:
         """Take the place of the file with the compressed sibling that the client likes best."""
         patch_vary_headers(self, ("Accept-Encoding",))
+        self._has_variants = bool(variants)
         coding = choose_coding(request.META.get("HTTP_ACCEPT_ENCODING"), variants)
         if coding:
             self["Content-Encoding"] = coding
+            if "ETag" in self:
+                self["ETag"] = f'{self["ETag"][:-1]}-{coding}"'  # two codings are not the same bytes
             self.source = PathSource(variants[coding])
             self._resource_closers.append(self.source.close)
 

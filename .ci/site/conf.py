@@ -5,6 +5,13 @@ from pathlib import Path
 
 from nbdev.config import get_config
 
+
+def colors(brand: str, visited: str) -> dict[str, str]:
+    """The site's colours as furo's variables."""
+    names = ("brand-primary", "brand-content", "api-name", "api-pre-name")
+    return {f"color-{name}": brand for name in names} | {"color-brand-visited": visited}
+
+
 root = Path(__file__).resolve().parents[2]
 settings = ConfigParser(delimiters=["="])
 settings.read(root / "settings.ini", encoding="utf-8")
@@ -29,21 +36,8 @@ copybutton_exclude = ".linenos, .gp, .go"
 
 html_theme = "furo"
 html_theme_options = {
-    "light_css_variables": {
-        "color-brand-primary": "#0b6b6b",
-        "color-brand-content": "#0b6b6b",
-        "color-brand-visited": "#5b4a9c",
-        "color-api-name": "#0b6b6b",
-        "color-api-pre-name": "#0b6b6b",
-        "color-code-background": "#f6f8fa",
-    },
-    "dark_css_variables": {
-        "color-brand-primary": "#63d2c6",
-        "color-brand-content": "#63d2c6",
-        "color-brand-visited": "#b9a8f0",
-        "color-api-name": "#63d2c6",
-        "color-api-pre-name": "#63d2c6",
-    },
+    "light_css_variables": {**colors("#0b6b6b", "#5b4a9c"), "color-code-background": "#f6f8fa"},
+    "dark_css_variables": colors("#63d2c6", "#b9a8f0"),
 }
 html_title = f"{project} {release}"
 html_baseurl = get_config(root).doc_url

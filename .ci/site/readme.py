@@ -1,59 +1,20 @@
 """Write README.md from the index notebook: `python .ci/site/readme.py [--out README.md]`."""
 
 import argparse
-import os
 import re
 from pathlib import Path
 
-from nbdev.config import get_config
-from pages import (
-    CALLOUTS,
-    DIRECTIVE,
-    DIV,
-    FRONT_MATTER,
-    IMAGES,
-    QUARTO_FENCE,
-    read_notebook,
-    relinked,
-    site_pages,
-)
-
-ROOT = Path(__file__).resolve().parents[2]
-LINK_ATTRIBUTES = re.compile(r"(?<=\))\{[^}\n]*\}")
+from fastcore.nbio import NbCell
+from pages import CALLOUT, CONFIG, NOTEBOOKS, ROOT, Page, read_page, relinked
 
 
-def alerts(text: str) -> str:
-    """Quarto's callouts as GitHub's alerts; other divs lose their fences."""
-    out, prefix = [], ""
-    for line in text.splitlines():
-        opening = DIV.fullmatch(line)
-        if opening:
-            kind = opening[1].split()[0].removeprefix(".callout-")
-            title = re.search(r'title="([^"]*)"', opening[1])
-            prefix = "> " if kind in CALLOUTS else ""
-            out += [f"> [!{kind.upper()}]"] * bool(prefix)
-            out += [f"> **{title[1]}**\n>"] if prefix and title else []
-        elif line.startswith(":::"):
-            prefix = ""
-        else:
-            out.append(re.sub(r"^> #+ (.*)", r"> **\1**\n>", f"{prefix}{line}".rstrip()))
-    return "\n".join(out)
+def alert(callout: re.Match[str]) -> str:
+    """A callout as GitHub's alert."""
+    lines = [f"[!{callout[1].upper()}]", *callout[2].splitlines()]
+    return "\n".join(f"> {line}".rstrip() for line in lines)
 
 
-def from_checkout(href: str, notebooks: str, pages: set[str], docs: str) -> str:
-    """A link of the index notebook as it leads from the top of a checkout."""
-    path, sign, fragment = href.partition("#")
-    if path in pages:
-        return f"{docs}/{href}"
-    local = (
-        path
-        and not re.match(r"\w+:|/", path)
-        and (path.startswith("../") or Path(path).suffix in {*IMAGES, ".ipynb"})
-    )
-    return os.path.normpath(f"{notebooks}/{path}") + sign + fragment if local else href
-
-
-def output_text(output) -> str:
+def output_text(output: dict) -> str:
     """One stored output as Markdown; what has no text is left out."""
     data = output.get("data", {})
     if "text/markdown" in data:
@@ -62,35 +23,25 @@ def output_text(output) -> str:
     return f"```text\n{text}\n```" if text else ""
 
 
-def code_blocks(cell) -> list[str]:
+def code_blocks(cell: NbCell) -> list[str]:
     """A code cell and its outputs."""
-    options = {name: value.strip() for name, value in DIRECTIVE.findall(cell.source)}
-    source = f"```python\n{DIRECTIVE.sub('', cell.source)}\n```"
-    blocks = [source] * (options.get("echo") != "false")
-    return blocks + [output_text(o) for o in cell.outputs] * (options.get("output") != "false")
+    source = [f"```python\n{cell.source}\n```"] * (cell.directives_.get("echo") != "false")
+    return source + [output_text(output) for output in cell.outputs]
 
 
-def readme(root: Path) -> str:
-    """The index notebook as plain Markdown for GitHub and PyPI."""
-    config = get_config(root)
-    notebooks, docs = (os.path.relpath(config[key], root) for key in ("nbs_path", "doc_path"))
-    pages = set(site_pages(root, root / notebooks).values()) | {"api.html"}
-
-    def prose(text: str) -> str:
-        text = QUARTO_FENCE.sub(r"```\1", LINK_ATTRIBUTES.sub("", FRONT_MATTER.sub("", text)))
-        return alerts(relinked(text, lambda href: from_checkout(href, notebooks, pages, docs)))
-
-    nb = read_notebook(root / notebooks / config.readme_nb)
-    cells = (c for c in nb.cells if c.cell_type != "raw")
-    blocks = [
-        b for c in cells for b in (code_blocks(c) if c.cell_type == "code" else [prose(c.source)])
-    ]
+def plain_markdown(page: Page, targets: dict[str, str], elsewhere: str = "") -> str:
+    """A page as Markdown for GitHub, package indexes and machines."""
+    blocks = []
+    for cell in page.cells:
+        if cell.cell_type == "code":
+            blocks += code_blocks(cell)
+        else:
+            blocks.append(CALLOUT.sub(alert, relinked(cell.source, NOTEBOOKS, targets, elsewhere)))
     return "\n\n".join(block.strip("\n") for block in blocks if block.strip()) + "\n"
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--out", type=Path, default=ROOT / "README.md", help="default: README.md at the top"
-    )
-    parser.parse_args().out.write_text(readme(ROOT), encoding="utf-8")
+    parser.add_argument("--out", type=Path, default=ROOT / "README.md", help="default: README.md")
+    index = read_page(CONFIG.nbs_path / CONFIG.readme_nb)
+    parser.parse_args().out.write_text(plain_markdown(index, {}), encoding="utf-8")

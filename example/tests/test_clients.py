@@ -129,6 +129,7 @@ def test_redbot_has_nothing_to_complain_about(server: Server, media: Path, name:
         (media / name).write_text(
             "<!doctype html><title>A page</title>\n" + "<p>with text</p>\n" * 100
         )
+        os.utime(media / name, (1_774_353_600, 1_774_353_600))
     answer = run(tool("redbot"), "-o", "text", f"http://{HOST}:{server.port}/inline/{name}")
     assert answer.returncode == 0, answer.stderr
     notes = [line.strip(" *") for line in answer.stdout.splitlines() if line.startswith("  *")]

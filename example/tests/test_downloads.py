@@ -11,7 +11,7 @@ import pytest
 
 from .client import fetch
 from .conftest import MIB, make_file
-from .servers import Server
+from .servers import COMMANDS, Server
 
 WAYS = ("download", "inline", "file")
 
@@ -66,6 +66,9 @@ def test_any_size_arrives_whole(server: Server, media: Path, size: int) -> None:
         path.unlink()
 
 
+@pytest.mark.parametrize(
+    "server", sorted(COMMANDS.keys() - {"daphne"}), indirect=True
+)  # it has no back-pressure
 def test_a_gigabyte_costs_no_memory(server: Server, media: Path) -> None:
     path = media / "sparse.bin"
     with path.open("wb") as file:
