@@ -90,9 +90,14 @@ class TwoWayResponse(StreamingHttpResponse):
         self._set_streaming_content(value)  # type: ignore[attr-defined]
         self.content_replaced, self._former_length = True, self.get("Content-Length")
 
+    def __setitem__(self, header: str, value: Any) -> None:
+        super().__setitem__(header, value)
+        if header.lower() == "content-length":
+            self._former_length = None  # renewed, be it to the same number
+
     def items(self) -> Any:
         """The headers to send; without a length that was that of other content."""
-        stale = self.content_replaced and self.get("Content-Length") == self._former_length
+        stale = self._former_length is not None and self.get("Content-Length") == self._former_length
         return [(name, value) for name, value in super().items() if not (stale and name.lower() == "content-length")]
 
     def getvalue(self) -> bytes:
