@@ -72,8 +72,8 @@ notebooks: .venv/dev.stamp  ## percent scripts -> notebooks; cell ids and output
 
 constraints: .venv/dev.stamp  ## renew .ci/constraints.txt from settings.ini
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.10 --all-extras --no-header --no-annotate \
-	  --no-emit-index-url --no-emit-find-links pyproject.toml -o .ci/constraints.txt
+	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.10 --all-extras \
+	  --no-header --no-annotate pyproject.toml -o .ci/constraints.txt
 
 clean:  ## remove what the other targets have made
 	rm -rf .venv .nbtext .mypy_cache .ruff_cache .pytest_cache example/data build dist *.egg-info

@@ -259,7 +259,8 @@ class AsyncFileResponse(AsyncResponse):
 
     def _source_unneeded(self) -> bool:
         """Whether nothing of the source will be sent: it failed, or the answer has no body."""
-        return self._stat is None or not self.body_wanted or self.status_code in (304, 412, 416)
+        decided_without_body = self._decided and self.status_code in (304, 412, 416)
+        return self._stat is None or not self.body_wanted or decided_without_body
 
     def _describe(self, stat: Stat) -> None:
         """Headers of the whole file (RFC 9110 §8.6, §8.8, §14.3)."""
