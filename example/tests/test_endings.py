@@ -97,4 +97,4 @@ def test_64_downloads_at_once(uvicorn: Server, media: Path) -> None:
     wait_until(lambda: uvicorn.descriptors() <= descriptors, f"{descriptors} descriptors again")
     assert len(pongs) > 3
     assert set(pongs) == {b"pong"}
-    assert max(peaks) - memory < 64 * MIB
+    assert max(peaks) - memory < 64 * 1.5 * MIB  # of 100 MB each
