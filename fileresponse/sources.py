@@ -313,11 +313,11 @@ def find_variants(
     path: str,
 ) -> dict[str, str]:  # path by content-coding
     """Compressed siblings of a file that may be sent in its place; the errors of `stat_regular`."""
-    original, real_path = stat_regular(path), os.path.realpath(path)
+    original = cast(int, stat_regular(path).mtime_ns)
     variants = {}
     for coding, ending in CODINGS.items():
         with suppress(FileNotFoundError, PermissionError):
-            sibling = cast(int, stat_regular(path + ending).mtime_ns)
-            if sibling >= cast(int, original.mtime_ns) and os.path.realpath(path + ending) == real_path + ending:
+            is_current = cast(int, stat_regular(path + ending).mtime_ns) >= original
+            if is_current and os.path.realpath(path + ending) == os.path.realpath(path) + ending:
                 variants[coding] = path + ending
     return variants
