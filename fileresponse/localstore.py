@@ -129,6 +129,7 @@ class FaultyProxy:
         self._stall: int | None = None  # bytes of answers until all goes silent
         self._refusing = False
         self._writers: set[StreamWriter] = set()
+        self._links = 0  # clients that are connected
 
     def reset_after(
         self,
@@ -174,6 +175,8 @@ class FaultyProxy:
         async with await asyncio.start_server(self._link, "127.0.0.1", 0, backlog=512) as server:
             ready.set_result((asyncio.get_running_loop(), server.sockets[0].getsockname()[1]))
             await self._stopped.wait()
+            while self._links:  # noqa: ASYNC110 - they are cut, but have not come to their end
+                await asyncio.sleep(0.01)
 
     async def _abort_all(self) -> None:
         for writer in self._writers:
@@ -182,6 +185,13 @@ class FaultyProxy:
     async def _link(self, from_client: StreamReader, to_client: StreamWriter) -> None:
         """Give a client a connection of its own to the server."""
         self.connections += 1
+        self._links += 1
+        try:
+            await self._connect(from_client, to_client)
+        finally:
+            self._links -= 1
+
+    async def _connect(self, from_client: StreamReader, to_client: StreamWriter) -> None:
         if self._refusing:
             return _abort(to_client)
         try:
@@ -189,9 +199,8 @@ class FaultyProxy:
         except OSError:
             return _abort(to_client)
         self._writers |= {to_client, to_server}
-        await asyncio.gather(
-            self._pump(from_client, to_server, False), self._pump(from_server, to_client, True), return_exceptions=True
-        )
+        upward, downward = self._pump(from_client, to_server, False), self._pump(from_server, to_client, True)
+        await asyncio.gather(upward, downward, return_exceptions=True)
         for writer in (to_client, to_server):
             self._writers.discard(writer)
             writer.close()

@@ -1,0 +1,1 @@
+"""How fast objects come out of an S3 store through Django, and through others."""
