@@ -18,7 +18,8 @@ from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from .http import AsyncResponse, Send
+from .responses import AsyncResponse, Send
+from .s3clients import close_clients, warm_clients
 from .middleware import FileResponseMiddleware
 
 # %% ../nbs/09_handlers.ipynb #c79d123f
@@ -69,11 +70,13 @@ class AsyncFileASGIHandler(ASGIHandler):
         receive: Receive,
         send: Send,
     ) -> None:
-        """Answer the server's start and stop (ASGI lifespan specification)."""
-        phase = ""
-        while phase != "shutdown":
-            phase = (await receive())["type"].removeprefix("lifespan.")
-            await send({"type": f"lifespan.{phase}.complete"})
+        """Answer the server's start and stop (ASGI lifespan specification); S3 clients live in between."""
+        await receive()
+        await warm_clients()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await close_clients()
+        await send({"type": "lifespan.shutdown.complete"})
 
     async def _get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         response: Any = await super()._get_response_async(request)  # type: ignore[misc]

@@ -99,7 +99,7 @@ def object_store(
             format_it = [program, "format", "--storage", "file", "--bucket", f"{home}/blocks/", "--trash-days", "0"]
             subprocess.run([*format_it, catalogue, "store"], check=True, capture_output=True)  # noqa: S603
         serve = [program, "gateway", catalogue, f"127.0.0.1:{port}", *_FLAGS]
-        keys = {"MINIO_ROOT_USER": store.access_key, "MINIO_ROOT_PASSWORD": store.secret_key}
+        keys = {"MINIO_ROOT_USER": store.access_key, "MINIO_ROOT_PASSWORD": store.secret_key, "HOME": str(home)}
         with log_file.open("wb") as log:
             gateway = subprocess.Popen(serve, env={**os.environ, **keys}, stdout=log, stderr=log)  # noqa: S603
         try:

@@ -15,7 +15,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from .http import AsyncResponse
+from .responses import AsyncResponse
 
 # %% ../nbs/08_middleware.ipynb #6b511415
 class FileResponseMiddleware:

@@ -19,7 +19,7 @@ import anyio
 
 from .bridge import as_sync, portal
 from .s3clients import Pool, get_pool, lend_client
-from .s3config import StoreConfig, setting_name
+from .s3config import StoreConfig
 from .sources import Source, Stat, TruncatedError, UnavailableError
 
 # %% ../nbs/05b_s3.ipynb #30a0ff72
@@ -48,7 +48,7 @@ _COLD = 3600  # seconds after which it makes sense to ask again for an object in
 def _message(config: StoreConfig, said: str, option: str | None = None) -> str:
     """A line for the log."""
     advice = [_ADVICE[said]] if said in _ADVICE else []
-    hints = [f"see {setting_name(config.name, option)}"] if option else []
+    hints = [f"see {config.where(option)}"] if option else []
     return "; ".join([f"store {config.name!r} ({config.url or 'AWS'}) said {said}", *hints, *advice])
 
 
@@ -123,8 +123,7 @@ def stat_of(
     """What a store's answer tells of the whole object."""
     size = int(answer["ContentRange"].rpartition("/")[2]) if answer.get("ContentRange") else answer["ContentLength"]
     headers = {header: answer[name] for name, header in _HEADERS.items() if answer.get(name) and answer[name] != _UNSAID.get(name)}
-    own = {f"X-Amz-Meta-{name}": value for name, value in answer.get("Metadata", {}).items()}
-    return Stat(size, int(answer["LastModified"].timestamp()) * 10**9, answer["ETag"], {**headers, **own})
+    return Stat(size, int(answer["LastModified"].timestamp()) * 10**9, answer["ETag"], headers, answer.get("Metadata", {}))
 
 
 def is_cold(
@@ -186,7 +185,7 @@ logger = logging.getLogger("fileresponse")
 class S3Source(Source):
     """An object in an S3 store."""
 
-    single_span = True
+    single_span = loop_bound = True
 
     def __init__(
         self,
@@ -315,8 +314,10 @@ class S3Source(Source):
         return {"IfMatch": self._pinned.etag} if self._pinned and self._pinned.etag else {}
 
     def _pin(self, answer: Mapping[str, Any]) -> Stat:
-        """Remember which version it is; `TruncatedError` if it is another one than before."""
-        found = stat_of(answer)
+        """Remember which version it is; an error if it is another one than was asked for, or than before."""
+        asked, found = self._params.get("VersionId", "null"), stat_of(answer)
+        if asked not in ("null", answer.get("VersionId")):
+            raise FileNotFoundError(f"{self.address}: store {self.config.name!r} has no version {asked!r} of it")
         if self._pinned is not None and (found.etag, found.size) != (self._pinned.etag, self._pinned.size):
             raise TruncatedError(f"{self.address}: the object has been replaced")
         self._pinned = found
@@ -332,26 +333,24 @@ class S3Source(Source):
 
     async def apresign(
         self,
-        method: str = "GET",  # or "HEAD"; the link is good for no other
         headers: Mapping[str, str] | None = None,  # what the store shall answer in place of its own
     ) -> str:
-        """A link with which anybody can have the object from the store, for `redirect_expires` seconds."""
+        """A link with which anybody can `GET` the object from the store, for `redirect_expires` seconds."""
         public = replace(self.config, endpoint_url=self.config.public_url)
         override = {f"Response{name}": headers[header] for name, header in _HEADERS.items() if headers and header in headers}
         with _store_errors(self.config, self.address):
             pool = await get_pool(public)
-            operation = "head_object" if method == "HEAD" else "get_object"
             seconds = max(int(self.config.redirect_expires), 1)
-            return cast(str, await pool.client.generate_presigned_url(operation, Params={**self._params, **override}, ExpiresIn=seconds))
+            return cast(str, await pool.client.generate_presigned_url("get_object", Params={**self._params, **override}, ExpiresIn=seconds))
 
     def close(self) -> None:
         body, self._body = self._body, None
         if body is not None:
             body.close()
 
-    def presign(self, method: str = "GET", headers: Mapping[str, str] | None = None) -> str:
+    def presign(self, headers: Mapping[str, str] | None = None) -> str:
         """`apresign`, for a thread."""
-        return portal().call(self.apresign, method, headers)
+        return portal().call(self.apresign, headers)
 
     def stat(self) -> Stat:
         return portal().call(self.astat)

@@ -50,17 +50,25 @@ def _client_settings(config: StoreConfig, client_config: Any) -> dict[str, Any]:
     return {"endpoint_url": config.url, "config": options, **{name: getattr(config, name) for name in names}}
 
 
+def _begin_client(config: StoreConfig) -> Any:
+    """`make_client`, for a thread."""
+    session_class, client_config, errors = _packages()
+
+    async def begin() -> Any:
+        session = session_class(profile=config.profile_name)
+        return await session.create_client("s3", **_client_settings(config, client_config)).__aenter__()
+
+    try:
+        return asyncio.run(begin(), debug=False)  # it blocks, but nobody else is on this loop
+    except (errors, ValueError) as error:
+        raise ImproperlyConfigured(f"Store {config.name!r} cannot be used: {error}") from None
+
+
 async def make_client(
     config: StoreConfig,
 ) -> Any:
     """A client, begun; end it with `__aexit__`. `ImproperlyConfigured` if it cannot be made."""
-    session_class, client_config, errors = await asyncio.to_thread(_packages)
-    try:
-        session = session_class(profile=config.profile_name)
-        await asyncio.to_thread(session.get_component("data_loader").load_service_model, "s3", "service-2")
-        return await session.create_client("s3", **_client_settings(config, client_config)).__aenter__()
-    except (errors, ValueError) as error:
-        raise ImproperlyConfigured(f"Store {config.name!r} cannot be used: {error}") from None
+    return await asyncio.to_thread(_begin_client, config)
 
 # %% ../nbs/05a_s3clients.ipynb #6202edec
 class Pool:
@@ -69,11 +77,11 @@ class Pool:
     def __init__(
         self,
         client: Any,
-        size: int,  # connections at a time
+        config: StoreConfig,  # with which it was made
     ) -> None:
-        self.client = client
+        self.client, self.config = client, config
         self.loop = asyncio.get_running_loop()
-        self._free = anyio.Semaphore(size)
+        self._free = anyio.Semaphore(config.max_connections)
 
     async def take(
         self,
@@ -84,7 +92,9 @@ class Pool:
             with anyio.fail_after(patience):
                 await self._free.acquire()
         except TimeoutError:
-            raise UnavailableError(f"no connection was free within {patience} s", "busy") from None
+            config = self.config
+            message = f"all {config.max_connections} connections to store {config.name!r} were in use for {patience} s"
+            raise UnavailableError(f"{message}; see {config.where('max_connections')}", "busy") from None
 
     def give_back(self) -> None:
         """Let somebody else have the connection."""
@@ -103,7 +113,7 @@ _holders: dict[Pool, AsyncGenerator[Pool, None]] = {}
 async def _hold_pool(config: StoreConfig) -> AsyncGenerator[Pool, None]:
     """Yield a pool once; when the generator is closed, it is forgotten and its client closed."""
     client = await make_client(config)
-    pool = Pool(client, config.max_connections)
+    pool = Pool(client, config)
     try:
         yield pool
     finally:
@@ -166,11 +176,11 @@ async def close_clients() -> None:
 
 async def warm_clients() -> None:
     """Make a client for every store that the settings name, without asking it anything."""
-    for store in configured_stores():
-        try:
+    try:
+        for store in configured_stores():
             await get_pool(get_config(store))
-        except ImproperlyConfigured as error:
-            logger.error("%s", error)
+    except ImproperlyConfigured as error:
+        logger.error("S3 will not work: %s", error)
 
 # %% ../nbs/05a_s3clients.ipynb #76996228
 _of_the_parent: list[Any] = []

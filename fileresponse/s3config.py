@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 # %% ../nbs/05_s3config.ipynb #bff2af6e
 class _Condition(NamedTuple):
@@ -87,6 +88,13 @@ class StoreConfig:
     public_endpoint_url: str | None = _option("PUBLIC_ENDPOINT_URL", _URL, compare=False)  # in links for clients
     redirect: bool | str | Callable[..., bool] = _option("REDIRECT", _REDIRECT, False, compare=False)
     redirect_expires: float = _option("REDIRECT_EXPIRES", _SECONDS, 300, compare=False)  # seconds
+
+    def where(
+        self,
+        option: str,  # as it is called here
+    ) -> str:
+        """Where somebody would have to change it, for the log."""
+        return setting_name(self.name, option)
 
     @property
     def url(self) -> str | None:
@@ -245,4 +253,15 @@ def _problems(store: str) -> list[str]:
         return [str(error)]
     unknown = [f"{_STORES}[{store!r}] has an unknown option {name!r}.{_hint(name, _OPTIONS)}" for name in given if name not in _OPTIONS]
     values = {option.name: given.get(name) for name, option in _OPTIONS.items()}
-    return unknown + list(_wrong_values(values, lambda option: setting_name(store, option)))
+    return unknown + list(_wrong_values(values, lambda option: setting_name(store, option))) + _lost_function(store, values["redirect"])
+
+
+def _lost_function(store: str, redirect: Any) -> list[str]:
+    """What is wrong with a dotted path that leads nowhere."""
+    if not isinstance(redirect, str):
+        return []
+    try:
+        import_string(redirect)
+    except ImportError as error:
+        return [f"{setting_name(store, 'redirect')} cannot be imported: {error}."]
+    return []

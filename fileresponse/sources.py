@@ -50,7 +50,8 @@ class Stat:
     size: int | None = None  # bytes; `None`: not known before the end is reached
     mtime_ns: int | None = None  # last change, nanoseconds since the epoch; `None`: unknown
     etag: str | None = None  # the store's own name for this version, with its quotes
-    headers: Mapping[str, str] = field(default_factory=dict)  # that the store keeps with the bytes
+    headers: Mapping[str, str] = field(default_factory=dict)  # with which it was stored
+    metadata: Mapping[str, str] = field(default_factory=dict)  # whatever its owner has attached to it
 
 # %% ../nbs/04_sources.ipynb #6af4185a
 class TruncatedError(EOFError):
@@ -74,6 +75,7 @@ class Source(ABC):
     """Bytes with a size and a name; open it once, read spans of it, close it."""
 
     single_span = False  # whether one request may read only one span
+    loop_bound = False  # whether what it opens belongs to the event loop on which it was opened
     expected: tuple[int, int | None] | None = None  # what will be read first, if it is known before `open`
 
     def __init__(

@@ -6,12 +6,15 @@ Docs: https://fileresponse.example/docs/testing.html.md"""
 
 # %% auto #0
 __all__ = ['Event', 'Receive', 'Send', 'ASGIApplication', 'WSGIApplication', 'configure_settings', 'Exchange', 'http_scope',
-           'asgi_exchange', 'wsgi_exchange']
+           'asgi_exchange', 'wsgi_exchange', 'descriptors', 'logged', 'ordinary_user']
 
 # %% ../nbs/00_testing.ipynb #199b48b6
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from contextlib import closing
+import gc
+import logging
+import os
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -189,3 +192,39 @@ def wsgi_exchange(
             raise
         exchange.error = error
     return exchange
+
+# %% ../nbs/00_testing.ipynb #d8703d2e
+def descriptors() -> int:
+    """How many descriptors this process has open (Linux)."""
+    gc.collect()  # what was dropped may hang in a traceback until then
+    return len(os.listdir("/proc/self/fd"))
+
+
+@contextmanager
+def logged(
+    name: str = "fileresponse",  # of a logger
+) -> Iterator[list[str]]:
+    """The messages that are logged as long as the block lasts, in place of being shown."""
+    lines: list[str] = []
+    logger, handler = logging.getLogger(name), logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    propagate, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagate
+
+
+@contextmanager
+def ordinary_user() -> Iterator[None]:
+    """Give up the superuser's privileges for as long as the block lasts."""
+    superuser = os.geteuid() == 0
+    if superuser:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if superuser:
+            os.seteuid(0)

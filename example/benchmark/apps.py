@@ -208,13 +208,11 @@ async def _read_away(client: Any, keys: list[str], at_once: int) -> dict[str, fl
     return {"bytes": sum(counts), "seconds": seconds, "cpu": time.process_time() - cpu}
 
 
-async def bare_read(jobs: list[tuple[list[str], int]], warm_up: str) -> list[dict[str, float]]:
+async def bare_read(jobs: list[tuple[list[str], int]]) -> list[dict[str, float]]:
     """Several downloads, one after the other, none of them sent on."""
     async with new_client() as client:
-        await _read_away(client, [warm_up], 1)
         return [await _read_away(client, keys, at_once) for keys, at_once in jobs]
 
 
 if __name__ == "__main__":  # jobs come and results go as JSON
-    asked = json.load(sys.stdin)
-    print(json.dumps(asyncio.run(bare_read(asked["jobs"], asked["warm_up"]))))
+    print(json.dumps(asyncio.run(bare_read(json.load(sys.stdin)))))

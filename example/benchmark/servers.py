@@ -22,6 +22,11 @@ from .load import HOST, Wrong
 EXAMPLE = Path(__file__).resolve().parent.parent
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, CLIENT_CORE = CORES[0], CORES[-1]
+PIN = """
+import os, sys
+os.sched_setaffinity(0, {int(sys.argv[1])})
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 STARTS_WITHIN, STOPS_WITHIN = 30, 10  # seconds
 
 
@@ -67,8 +72,7 @@ CONTESTANTS = [
 
 def on_core(core: int, *command: str) -> list[str]:
     """A command of this Python that stays on one core, with all its threads."""
-    pin = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])}); os.execv(sys.argv[2], sys.argv[2:])"
-    return [sys.executable, "-c", pin, str(core), *command]
+    return [sys.executable, "-c", PIN, str(core), *command]
 
 
 @dataclass
@@ -121,7 +125,7 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 @contextmanager
 def running(contestant: Contestant, store: dict[str, str], log_file: Path) -> Iterator[Server]:
-    """Run a contestant on its core; `RuntimeError` with its log if it does not start."""
+    """Run a contestant on its core; its log is shown if anything fails."""
     port = free_port()
     words = [word.format(port=port) for word in contestant.command]
     command = on_core(SERVER_CORE, sys.executable, "-m", *words)
@@ -134,20 +138,23 @@ def running(contestant: Contestant, store: dict[str, str], log_file: Path) -> It
         deadline = time.monotonic() + STARTS_WITHIN
         while not _listens(port):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{contestant.title} did not start:\n{log_file.read_text()}")
+                raise RuntimeError(f"{contestant.title} did not start")
             time.sleep(0.05)
         yield Server(port, psutil.Process(process.pid))
+    except Exception:
+        print(log_file.read_text()[-4000:], file=sys.stderr)
+        raise
     finally:
         _stop(process)
 
 
-def read_away(store: dict[str, str], jobs: list[Any], warm_up: str, limit: float) -> list[Any]:
+def read_away(store: dict[str, str], jobs: list[Any], limit: float) -> list[Any]:
     """Run `apps.bare_read` in a process of its own, on the servers' core."""
     done = subprocess.run(  # noqa: S603
         on_core(SERVER_CORE, sys.executable, "-m", "benchmark.apps"),
         cwd=EXAMPLE,
         env={**os.environ, "BENCHMARK_S3": json.dumps(store)},
-        input=json.dumps({"jobs": jobs, "warm_up": warm_up}).encode(),
+        input=json.dumps(jobs).encode(),
         stdout=subprocess.PIPE,
         timeout=limit,
         check=True,
@@ -157,11 +164,13 @@ def read_away(store: dict[str, str], jobs: list[Any], warm_up: str, limit: float
 
 def curl(urls: list[str], at_once: int, limit: float) -> list[dict[str, float]]:
     """Fetch URLs with one curl on the client's core: what it says about each."""
-    form = '{"first_byte": %{time_starttransfer}, "status": %{http_code}, "bytes": %{size_download}, "total": %{time_total}}\\n'
+    words = '"first_byte": %{time_starttransfer}, "status": %{http_code}, "bytes": %{size_download}'
+    form = f"{{{words}}}\\n"
     lines = [f'url = "{url}"\noutput = "/dev/null"' for url in urls]
     parallel = ["--parallel", "--parallel-max", str(at_once)] if at_once > 1 else []
+    command = ["curl", "--silent", "--show-error", *parallel, "--write-out", form, "--config", "-"]
     done = subprocess.run(  # noqa: S603
-        ["curl", "--silent", "--show-error", *parallel, "--write-out", form, "--config", "-"],  # noqa: S607
+        command,
         input="\n".join(lines).encode(),
         capture_output=True,
         timeout=limit,
