@@ -1,8 +1,9 @@
-"""Settings of the podcast host; three environment variables change where and how it runs.
+"""Settings of the podcast host; environment variables change where and how it runs.
 
 EXAMPLE_DATA        folder for the database and the media files (default: `data` beside `manage.py`)
 EXAMPLE_DEBUG       "1" (default) for development, "0" to run as in production
 EXAMPLE_SECRET_KEY  required when EXAMPLE_DEBUG is not "1"
+EXAMPLE_S3_…        each becomes the setting FILERESPONSE_S3_…; without them there is no store
 """
 
 import os
@@ -27,6 +28,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "fileresponse",
     "podcast",
 ]
 
@@ -65,6 +67,13 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 MEDIA_ROOT = DATA_DIR / "media"
+
+for name, value in os.environ.items():
+    if name.startswith("EXAMPLE_S3_"):
+        number = value.replace(".", "", 1).isdigit()
+        globals()[f"FILERESPONSE_{name.removeprefix('EXAMPLE_')}"] = (
+            float(value) if number and "." in value else int(value) if number else value
+        )
 STATIC_URL = "static/"
 
 LANGUAGE_CODE = "en"

@@ -9,7 +9,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
-from fileresponse.http import AiofileFileResponse, create_async_file_response
+from fileresponse.http import (
+    AiobotocoreFileResponse,
+    AiofileFileResponse,
+    create_async_file_response,
+)
 
 from .media import find_media, list_media, media_root
 
@@ -53,6 +57,18 @@ async def via_storage(request: HttpRequest, name: str) -> HttpResponseBase:
         raise PermissionDenied from error
     with file:
         return await create_async_file_response(file, request=request)
+
+
+@require_safe
+async def from_store(request: HttpRequest, key: str) -> HttpResponseBase:
+    """An object from the S3 store, streamed through this application."""
+    return AiobotocoreFileResponse(None, key, request=request)
+
+
+@require_safe
+async def link_to_store(request: HttpRequest, key: str) -> HttpResponseBase:
+    """The same object, sent by the store itself, to whoever we have given a link."""
+    return AiobotocoreFileResponse(None, key, request=request, redirect=True)
 
 
 @require_safe
