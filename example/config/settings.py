@@ -6,6 +6,7 @@ EXAMPLE_SECRET_KEY  required when EXAMPLE_DEBUG is not "1"
 EXAMPLE_S3_…        each becomes the setting FILERESPONSE_S3_…; without them there is no store
 """
 
+import json
 import os
 from pathlib import Path
 
@@ -68,12 +69,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 MEDIA_ROOT = DATA_DIR / "media"
 
+NUMBERS = ("_CONNECTIONS", "_EXPIRES", "_RETRIES", "_TIMEOUT")
 for name, value in os.environ.items():
     if name.startswith("EXAMPLE_S3_"):
-        number = value.replace(".", "", 1).isdigit()
-        globals()[f"FILERESPONSE_{name.removeprefix('EXAMPLE_')}"] = (
-            float(value) if number and "." in value else int(value) if number else value
-        )
+        setting = f"FILERESPONSE_{name.removeprefix('EXAMPLE_')}"
+        globals()[setting] = json.loads(value) if name.endswith(NUMBERS) else value
+
 STATIC_URL = "static/"
 
 LANGUAGE_CODE = "en"
