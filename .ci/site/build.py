@@ -52,7 +52,8 @@ def contents(pages: list[Page]) -> str:
     """The groups of the sidebar, as hidden tables of contents."""
     groups = {
         "Start": ["self"],
-        "Layers": [page.name for page in pages if page.name != "index.html"],
+        "Tutorials": [page.name for page in pages if page.folder != NOTEBOOKS],
+        "Layers": [p.name for p in pages if p.folder == NOTEBOOKS and p.name != "index.html"],
         "Reference": ["api.html"],
         "Project": [*PROJECT_PAGES.values(), f"Repository <{CONFIG.git_url}>"],
     }

@@ -25,7 +25,8 @@ CALLOUT = re.compile(r"^::: ?\{\.callout-(\w+)\}\n(.*?)\n:::$", re.MULTILINE | r
 class Page:
     """A notebook as its reader sees it, and what it exports."""
 
-    name: str  # from the root of the site
+    name: str  # from the root of the site, which is flat
+    folder: str  # of the notebook, from the top of the repository
     cells: list[NbCell]
     module: str  # empty if it exports nothing
     entries: dict[str, list[Entry]]  # by exported cell
@@ -56,6 +57,7 @@ def read_page(path: Path) -> Page:
     modules = [c.directives_["default_exp"] for c in cells if "default_exp" in c.directives_]
     page = Page(
         name=name,
+        folder=path.parent.relative_to(ROOT).as_posix(),
         cells=[c for c in cells if c.source.strip()],
         module=f"{CONFIG.lib_path.name}.{modules[0]}" if modules else "",
         entries={c.id: cell_entries(c.source) for c in exported},
@@ -129,7 +131,7 @@ def page_cells(page: Page, links: SymbolLinks, targets: dict[str, str], blob: st
     for cell in page.cells:
         if cell.cell_type == "markdown":
             text = CALLOUT.sub(r":::{\1}\n\2\n:::", OPENING.sub(lead, cell.source))
-            text = links.linkify(relinked(text, NOTEBOOKS, targets, blob))
+            text = links.linkify(relinked(text, page.folder, targets, blob))
             result.append(mk_cell(text, "markdown"))
             continue
         entries = page.entries.get(cell.id, [])

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from fastcore.nbio import NbCell
-from pages import CALLOUT, CONFIG, NOTEBOOKS, ROOT, Page, read_page, relinked
+from pages import CALLOUT, CONFIG, ROOT, Page, read_page, relinked
 
 
 def alert(callout: re.Match[str]) -> str:
@@ -36,7 +36,7 @@ def plain_markdown(page: Page, targets: dict[str, str], elsewhere: str = "") -> 
         if cell.cell_type == "code":
             blocks += code_blocks(cell)
         else:
-            blocks.append(CALLOUT.sub(alert, relinked(cell.source, NOTEBOOKS, targets, elsewhere)))
+            blocks.append(CALLOUT.sub(alert, relinked(cell.source, page.folder, targets, elsewhere)))
     return "\n\n".join(block.strip("\n") for block in blocks if block.strip()) + "\n"
 
 
