@@ -48,7 +48,7 @@ class AiofileFileResponse(AsyncFileResponse):
         filename: str | None = None,  # under which it is saved; `None`: that of the path
         as_attachment: bool = False,  # `True`: the browser saves it
         headers: Mapping[str, str] | None = None,  # further headers
-        chunk_size: int | None = None,  # bytes per read; `None`: `DEFAULT_CHUNK_SIZE`
+        chunk_size: int | None = None,  # bytes per read; `None`: as suits the source
         etag: str | bool = True,  # `True`: made from size and date, `False`: none; or one of your own
         last_modified: datetime | bool = True,  # `True`: the file's, `False`: none; or one of your own
     ) -> None:
@@ -149,7 +149,7 @@ class StorageFileResponse(_ObjectResponse):
         filename: str | None = None,  # under which it is saved; `None`: that of the stored file
         as_attachment: bool = False,  # `True`: the browser saves it
         headers: Mapping[str, str] | None = None,  # further headers
-        chunk_size: int | None = None,  # bytes per read; `None`: `DEFAULT_CHUNK_SIZE`
+        chunk_size: int | None = None,  # bytes per read; `None`: as suits the source
         etag: str | bool = True,  # `True`: the store's, or made from size and date, `False`: none; or one of your own
         last_modified: datetime | bool = True,  # `True`: the file's, `False`: none; or one of your own
     ) -> None:
@@ -185,7 +185,7 @@ class AiobotocoreFileResponse(_ObjectResponse):
         filename: str | None = None,  # under which it is saved; `None`: as the object says, or its key
         as_attachment: bool = False,  # `True`: the browser saves it
         headers: Mapping[str, str] | None = None,  # further headers
-        chunk_size: int | None = None,  # bytes per read; `None`: `DEFAULT_CHUNK_SIZE`
+        chunk_size: int | None = None,  # bytes per read; `None`: as suits the source
         etag: str | bool = True,  # `True`: the object's, `False`: none; or one of your own
         last_modified: datetime | bool = True,  # `True`: the object's, `False`: none; or one of your own
         **options: Any,  # of the store, as `StoreConfig` calls them: `endpoint_url`, `region_name`, …
@@ -224,7 +224,7 @@ async def create_async_file_response(
     file: AnyFile,  # open for reading in binary mode; served from where it stands
     status: int = 200,
     as_attachment: bool = False,  # `True`: the browser saves it
-    chunk_size: int | None = None,  # bytes per read; `None`: `DEFAULT_CHUNK_SIZE`
+    chunk_size: int | None = None,  # bytes per read; `None`: as suits the source
     *,
     request: HttpRequest | None = None,  # the request it answers; no middleware is needed then
     content_type: str | None = None,  # `None`: guessed from the file name

@@ -21,6 +21,7 @@ from .twoway import TwoWayResponse
 
 # %% ../nbs/05d_responses.ipynb #caf998f0
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]  # an ASGI server's `send`
+_TURN = 0.0005  # seconds for which a response may keep the event loop to itself
 
 
 def type_unless_in(headers: Mapping[str, str] | None, otherwise: str) -> str | None:
@@ -78,10 +79,14 @@ class AsyncResponse(TwoWayResponse):
         """Send the whole response to an ASGI server."""
         await self.aprepare()
         await self._send_start(send)
+        now = asyncio.get_running_loop().time
+        turn = now()
         async with aclosing(aiter(self)) as chunks:
             async for chunk in chunks:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                await asyncio.sleep(0)
+                if now() > turn + _TURN:
+                    await asyncio.sleep(0)
+                    turn = now()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def send_stream_to_client(

@@ -18,7 +18,7 @@ from typing import Any, Literal, cast
 import anyio
 
 from .bridge import as_sync, portal
-from .s3clients import Pool, get_pool, lend_client
+from .s3clients import READ_AHEAD, Pool, get_pool, lend_client
 from .s3config import StoreConfig
 from .sources import Source, Stat, TruncatedError, UnavailableError
 
@@ -186,6 +186,7 @@ class S3Source(Source):
     """An object in an S3 store."""
 
     single_span = loop_bound = True
+    chunk_size = READ_AHEAD
 
     def __init__(
         self,

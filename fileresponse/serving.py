@@ -104,12 +104,13 @@ class AsyncFileResponse(AsyncResponse):
         filename: str | None = None,  # under which it is saved; `None`: the source's; only the last part is used
         as_attachment: bool = False,  # `True`: the browser saves it
         headers: Mapping[str, str] | None = None,  # further headers
-        chunk_size: int | None = None,  # bytes per read; `None`: `DEFAULT_CHUNK_SIZE`
+        chunk_size: int | None = None,  # bytes per read; `None`: as suits the source
         etag: str | bool = True,  # `True`: made from size and date, `False`: none; or one of your own
         last_modified: datetime | bool = True,  # `True`: the source's, `False`: none; or one of your own
     ) -> None:
         name = source.name if filename is None else filename
         guessed_type = None if content_type else type_unless_in(headers, guess_content_type(name))
+        chunk_size = source.chunk_size if chunk_size is None else chunk_size
         super().__init__(request=request, status=status, content_type=content_type or guessed_type, headers=headers, chunk_size=chunk_size)
         self.source = source
         self._resource_closers.append(source.close)

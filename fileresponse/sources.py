@@ -74,6 +74,7 @@ class UnavailableError(OSError):
 class Source(ABC):
     """Bytes with a size and a name; open it once, read spans of it, close it."""
 
+    chunk_size = DEFAULT_CHUNK_SIZE  # bytes that suit it; who reads it may want others
     single_span = False  # whether one request may read only one span
     loop_bound = False  # whether what it opens belongs to the event loop on which it was opened
     expected: tuple[int, int | None] | None = None  # what will be read first, if it is known before `open`
