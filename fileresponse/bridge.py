@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import anyio
 from anyio import create_memory_object_stream
 from anyio.from_thread import BlockingPortal
-from asgiref.sync import sync_to_async
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 
 # %% ../nbs/04b_bridge.ipynb #f1bdc1cf
 T = TypeVar("T")
@@ -144,12 +144,13 @@ if hasattr(os, "register_at_fork"):
 # %% ../nbs/04b_bridge.ipynb #cff52de7
 async def _send_all(content: AsyncIterable[T], send: Callable[[T], Awaitable[None]]) -> None:
     iterator: Any = aiter(content)
-    try:
-        async for item in iterator:
-            await send(item)
-    finally:
-        if hasattr(iterator, "aclose"):
-            await iterator.aclose()
+    async with ThreadSensitiveContext():
+        try:
+            async for item in iterator:
+                await send(item)
+        finally:
+            if hasattr(iterator, "aclose"):
+                await iterator.aclose()
 
 
 def as_sync(
