@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import Any, cast
 
 from aiofiles.os import wrap
-from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import Storage
 from django.db.models.fields.files import FieldFile
 from django.http import HttpRequest
@@ -25,8 +24,8 @@ from django.utils.module_loading import import_string
 from .files import AnyFile, FileIterWrapper, FileSource, get_content_length
 from .headers import choose_coding, guess_content_type
 from .responses import AsyncResponse
-from .s3 import S3Source
-from .s3config import describe, get_config
+from .s3 import S3Source, object_source
+from .s3config import describe
 from .serving import AsyncFileResponse, http_errors
 from .sources import PathSource, Stat, find_variants
 from .storages import storage_source
@@ -190,12 +189,8 @@ class AiobotocoreFileResponse(_ObjectResponse):
         last_modified: datetime | bool = True,  # `True`: the object's, `False`: none; or one of your own
         **options: Any,  # of the store, as `StoreConfig` calls them: `endpoint_url`, `region_name`, …
     ) -> None:
-        config = get_config(store, redirect=redirect, **options)
-        bucket = bucket or config.bucket_name
-        if bucket is None:
-            raise ImproperlyConfigured(f"There is no bucket: give one, or set {config.where('bucket_name')}.")
         super().__init__(
-            S3Source(config, bucket, key, version_id),
+            object_source(bucket, key, store=store, version_id=version_id, redirect=redirect, **options),
             request=request,
             status=status,
             content_type=content_type,

@@ -31,20 +31,25 @@ from .headers import choose_coding, content_disposition, guess_content_type
 from .responses import AsyncResponse, failures_logged, type_unless_in
 
 # %% ../nbs/07_iterables.ipynb #fa58e68d
+_AT_ONCE = 20  # items in each interval that are not gathered
+
+
 def gathered(
     items: Generator[bytes, None, None],  # closed in the end
     buffer_size: int,  # bytes; 0: each item goes by itself
     flush_interval: float,  # seconds
 ) -> Generator[bytes, None, None]:
     """Join small items; none that is sent is empty."""
-    buffer, due = bytearray(), 0.0
+    buffer, due, at_once = bytearray(), 0.0, 0
     with closing(items):
         for item in items:
             buffer += item
-            if buffer and (len(buffer) >= buffer_size or time.monotonic() >= due):
+            if (now := time.monotonic()) >= due:
+                due, at_once = now + flush_interval, _AT_ONCE
+            if buffer and (at_once or len(buffer) >= buffer_size):
                 yield bytes(buffer)
                 buffer.clear()
-                due = time.monotonic() + flush_interval
+                at_once = max(at_once - 1, 0)
     if buffer:
         yield bytes(buffer)
 

@@ -83,6 +83,22 @@ def _is_ready(url: str) -> bool:
     return False
 
 # %% ../nbs/00a_localstore.ipynb #74d6da87
+def _catalogue(program: str, home: Path) -> str:
+    """The address of the store's catalogue, which is made if need be; `RuntimeError` if it cannot be."""
+    address, finished = f"sqlite3://{home / 'catalogue.db'}", home / "catalogue.finished"
+    format_it = [program, "format", "--storage", "file", "--bucket", f"{home}/blocks/", "--trash-days", "0"]
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not finished.exists():
+            for begun in home.glob("catalogue.db*"):
+                begun.unlink()
+            subprocess.run([*format_it, address, "store"], check=True, capture_output=True)  # noqa: S603
+            finished.touch()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise RuntimeError(f"the local store cannot be kept in {str(home)!r}: {error}") from error
+    return address
+
+
 @contextmanager
 def object_store(
     folder: str | os.PathLike[str] | None = None,  # where the objects are kept; `None`: nowhere for long
@@ -93,15 +109,13 @@ def object_store(
     store = ObjectStore(f"http://127.0.0.1:{port}", "local-access-key", secrets.token_hex(16))
     with TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         home = Path(folder or temporary)
-        home.mkdir(parents=True, exist_ok=True)
-        catalogue, log_file = f"sqlite3://{home / 'catalogue.db'}", home / "gateway.log"
-        if not (home / "catalogue.db").exists():
-            format_it = [program, "format", "--storage", "file", "--bucket", f"{home}/blocks/", "--trash-days", "0"]
-            subprocess.run([*format_it, catalogue, "store"], check=True, capture_output=True)  # noqa: S603
+        catalogue, log_file = _catalogue(program, home), home / "gateway.log"
         serve = [program, "gateway", catalogue, f"127.0.0.1:{port}", *_FLAGS]
         keys = {"MINIO_ROOT_USER": store.access_key, "MINIO_ROOT_PASSWORD": store.secret_key, "HOME": str(home)}
         with log_file.open("wb") as log:
-            gateway = subprocess.Popen(serve, env={**os.environ, **keys}, stdout=log, stderr=log)  # noqa: S603
+            gateway = subprocess.Popen(  # noqa: S603
+                serve, env={**os.environ, **keys}, stdout=log, stderr=log, start_new_session=True
+            )
         try:
             deadline = time.monotonic() + _READY_WITHIN
             while not _is_ready(f"{store.endpoint_url}/minio/health/ready"):

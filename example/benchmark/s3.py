@@ -319,7 +319,7 @@ def slow_clients(bench: Bench, contestant: Contestant) -> dict[str, Any]:
     """Resident memory before and while clients have stopped reading the large object."""
     p, count = bench.parameters, how_many_slow(bench, contestant)
     with running(contestant, bench.settings, bench.folder / "memory.log") as server:
-        repeat(server.port, bench.objects.small, p.clients, 5, p.clients * 2)
+        repeat(server.port, bench.objects.small, 1, 5, p.clients)
         fetch(server.port, bench.objects.mediums[:1], 1, p.limit)
         before = server.settled_memory(5)
 

@@ -3,17 +3,16 @@
 EXAMPLE_DATA        folder for the database and the media files (default: `data` beside `manage.py`)
 EXAMPLE_DEBUG       "1" (default) for development, "0" to run as in production
 EXAMPLE_SECRET_KEY  required when EXAMPLE_DEBUG is not "1"
-EXAMPLE_S3_…        each becomes the setting FILERESPONSE_S3_…; without them there is no store
+EXAMPLE_S3_…        each becomes the setting FILERESPONSE_S3_…; `run.py` sets those of its own store
 """
 
 import json
 import os
-from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(os.environ.get("EXAMPLE_DATA") or BASE_DIR / "data").resolve()
+from .paths import DATA_DIR
+
 DATA_DIR.mkdir(parents=True, exist_ok=True)  # SQLite creates its file, but not the folder.
 
 DEBUG = os.environ.get("EXAMPLE_DEBUG", "1") == "1"

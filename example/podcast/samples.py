@@ -135,6 +135,12 @@ def make_samples(large_mb: int) -> list[Sample]:
     ]
 
 
+@cache
+def sample_names() -> tuple[str, ...]:
+    """What the sample files are called."""
+    return tuple(sample.name for sample in make_samples(0))
+
+
 def noise(megabytes: int) -> Iterator[bytes]:
     """Incompressible bytes, a megabyte at a time, each hashed from its number."""
     for number in range(megabytes):

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.exceptions import PermissionDenied, SuspiciousFileOperation
 from django.core.files.storage import default_storage
@@ -16,6 +17,7 @@ from fileresponse.http import (
 )
 
 from .media import find_media, list_media, media_root
+from .samples import sample_names
 
 
 @require_safe
@@ -26,8 +28,14 @@ def home(request: HttpRequest) -> HttpResponse:
         "cover": next((file for file in files if file.name == "cover.svg"), None),
         "episodes": [file for file in files if file.is_audio],
         "extras": [file for file in files if not file.is_audio],
+        "stored": stored_names(),
     }
     return render(request, "podcast/home.html", context)
+
+
+def stored_names() -> tuple[str, ...]:
+    """Which files get links from the S3 store: known without asking it, as it may be away."""
+    return sample_names() if hasattr(settings, "FILERESPONSE_S3_ENDPOINT_URL") else ()
 
 
 @require_safe

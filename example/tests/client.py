@@ -36,7 +36,7 @@ def fetch(port: int, path: str, method: str = "GET", **headers: str) -> Answer:
                 length += len(chunk)
                 if length < 1 << 22:
                     body.append(chunk)
-        except http.client.IncompleteRead:
+        except (http.client.IncompleteRead, ConnectionResetError):
             complete = False
         announced = response.headers.get("Content-Length")
         if announced is not None and method != "HEAD":
@@ -48,14 +48,24 @@ def fetch(port: int, path: str, method: str = "GET", **headers: str) -> Answer:
 class SlowClient:
     """A client that has asked for a file and reads only when it is told to."""
 
-    def __init__(self, port: int, path: str, first: int = 1000) -> None:
-        self.socket = socket.create_connection((HOST, port), timeout=60)
+    def __init__(
+        self,
+        port: int,
+        path: str,
+        first: int = 1000,
+        window: int | None = None,  # bytes that the kernel may receive ahead; `None`: many
+    ) -> None:
+        self.socket = socket.socket()
+        self.socket.settimeout(60)
+        if window is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        self.socket.connect((HOST, port))
         self.socket.sendall(
             f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode()
         )
         self.received = b""
-        while len(self.received) < first:
-            self.received += self.socket.recv(first)
+        while len(self.received) < first and (part := self.socket.recv(first)):
+            self.received += part
 
     def read_to_the_end(self) -> bytes:
         """The rest of what the server sends; ends where the connection does."""
@@ -67,6 +77,16 @@ class SlowClient:
             pass
         self.hang_up()
         return b"".join(parts).partition(b"\r\n\r\n")[2]
+
+    def digest(self) -> tuple[int, str]:
+        """Length and SHA-256 of the whole body; for more than fits in memory."""
+        part = self.received.partition(b"\r\n\r\n")[2]
+        digest, length = hashlib.sha256(part), len(part)
+        while part := self.socket.recv(1 << 20):
+            digest.update(part)
+            length += len(part)
+        self.hang_up()
+        return length, digest.hexdigest()
 
     def hang_up(self) -> None:
         """Close the connection, whatever the server is doing."""

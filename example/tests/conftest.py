@@ -9,9 +9,43 @@ from pathlib import Path
 
 import pytest
 
+from fileresponse.localstore import ObjectStore
+
+from .objects import with_bucket
 from .servers import COMMANDS, EXAMPLE, Server, running
+from .stores import STORES, missing
 
 MIB = 1 << 20
+DEFAULT_STORE = "juicefs"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--store`, for `make test-stores`."""
+    text = f"S3 stores to test with, separated by commas: {', '.join(STORES)}"
+    parser.addoption("--store", default=DEFAULT_STORE, help=text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A mark for what takes long and says little more."""
+    config.addinivalue_line("markers", "thorough: only where stores are named with --store")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`make test` need not be thorough; what it leaves out is counted as deselected."""
+    if config.getoption("--store") == DEFAULT_STORE:
+        left_out = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what needs a store with each that was asked for; an unknown one is an error."""
+    if "store_name" not in metafunc.fixturenames:
+        return
+    names = metafunc.config.getoption("--store").split(",")
+    if unknown := [name for name in names if name not in STORES]:
+        raise pytest.UsageError(f"no store {unknown[0]!r}; there are: {', '.join(STORES)}")
+    metafunc.parametrize("store_name", names, indirect=True, scope="session")
 
 
 def make_file(path: Path, size: int) -> str:
@@ -64,3 +98,30 @@ def uvicorn(data: Path, tmp_path: Path) -> Iterator[Server]:
     """The example under a uvicorn of the test's own."""
     with running("uvicorn", data, tmp_path / "server.log") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def juicefs() -> Iterator[ObjectStore]:
+    """The small store that is part of the library, with the tests' bucket."""
+    if advice := missing("juicefs"):
+        pytest.fail(advice)
+    with STORES["juicefs"]() as store:
+        yield with_bucket(store)
+
+
+@pytest.fixture(scope="session")
+def store_name(request: pytest.FixtureRequest) -> str:
+    """The name of one of the stores that were asked for with `--store`."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def store(request: pytest.FixtureRequest, store_name: str) -> Iterator[ObjectStore]:
+    """That store, with the tests' bucket; one that is not installed is a failure."""
+    if store_name == "juicefs":
+        yield request.getfixturevalue("juicefs")
+        return
+    if advice := missing(store_name):
+        pytest.fail(advice)
+    with STORES[store_name]() as store:
+        yield with_bucket(store)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,9 +43,13 @@ class Server:
         """What the server and the application have printed so far."""
         return self.log_file.read_text(encoding="utf-8")
 
+    def processes(self) -> list[psutil.Process]:
+        """All processes of the server."""
+        return [self.process, *self.process.children(recursive=True)]
+
     def worker(self) -> psutil.Process:
         """The process that answers requests."""
-        return (self.process.children(recursive=True) or [self.process])[-1]
+        return self.processes()[-1]
 
     def descriptors(self) -> int:
         """How many descriptors the worker has open."""
@@ -79,23 +83,33 @@ def accepts(port: int) -> bool:
 
 
 @contextmanager
-def running(name: str, data: Path, log_file: Path) -> Iterator[Server]:
+def running(
+    name: str,
+    data: Path,
+    log_file: Path,
+    *arguments: str,  # further ones of the command; the last of a kind wins
+    env: Mapping[str, str] | None = None,  # further variables
+    asgi: str = "config.asgi:application",  # what an ASGI server is to run
+) -> Iterator[Server]:
     """Run the example under one of `COMMANDS`; it has to stop in peace on SIGTERM."""
     port = free_port()
     command = [part.format(port=port) for part in COMMANDS[name]]
-    env = {
+    command = [asgi if part == "config.asgi:application" else part for part in command]
+    command += arguments
+    variables = {
         **os.environ,
         "EXAMPLE_DATA": str(data),
         "EXAMPLE_DEBUG": "0",
         "EXAMPLE_SECRET_KEY": "tests",
     }
-    env |= {"DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONUNBUFFERED": "1"}
+    variables |= {"DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONUNBUFFERED": "1"}
+    variables |= env or {}
     with (
         log_file.open("wb") as log,
         subprocess.Popen(
             [sys.executable, "-m", *command],
             cwd=EXAMPLE,
-            env=env,
+            env=variables,
             stdout=log,
             stderr=subprocess.STDOUT,
         ) as popen,

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.template.defaultfilters import filesizeformat
-from podcast.samples import MEGABYTE, Sample, make_samples
+from podcast.progress import Progress
+from podcast.samples import Sample, make_samples
 
 
 class Command(BaseCommand):
@@ -37,30 +37,16 @@ class Command(BaseCommand):
 
     def write(self, sample: Sample, media: Path) -> None:
         """Write beside the media folder, then rename: nobody sees half a file."""
-        with tempfile.TemporaryDirectory(prefix="samples-", dir=media.parent) as staging:
+        with (
+            Progress(self.stdout, sample.name, sample.size) as progress,
+            tempfile.TemporaryDirectory(prefix="samples-", dir=media.parent) as staging,
+        ):
             path = Path(staging) / "part"
             with path.open("wb") as target:
                 for chunk in sample.chunks():
                     target.write(chunk)
-                    self.show_progress(sample, target.tell())
+                    progress.show(target.tell())
             path.replace(media / sample.name)
-        self.stdout.write(f"{title(sample)}  done")
-
-    def show_progress(self, sample: Sample, written: int) -> None:
-        """Count on a terminal, in place; name every quarter elsewhere."""
-        if sample.size < 8 * MEGABYTE or written == sample.size:
-            return
-        text = f"{title(sample)}  {100 * written // sample.size} %"
-        if self.stdout.isatty():
-            self.stdout.write(text, ending="\r")
-        elif written % (sample.size // 4) < MEGABYTE:
-            self.stdout.write(text)
-        self.stdout.flush()
-
-
-def title(sample: Sample) -> str:
-    """A sample's name and size."""
-    return f"  {sample.name}  {filesizeformat(sample.size)}"
 
 
 def is_made(sample: Sample, media: Path) -> bool:
