@@ -93,11 +93,12 @@ class AsyncResponse(TwoWayResponse):
     ) -> None:
         """Send what `stream` reads, `chunk_size` at a time, each chunk as it came."""
         await self._send_start(send)
-        more = True
+        take_turns, more = turns(), True
         while more:
             chunk = await stream.read(self.chunk_size)
             more = len(chunk) > 0
             await send({"type": "http.response.body", "body": chunk, "more_body": more})
+            await take_turns()
 
     async def _send_start(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.response_headers})
