@@ -8,7 +8,7 @@ TO_TEXT := $(BIN)/jupytext -q --to py:percent --opt notebook_metadata_filter=-al
 TO_NOTEBOOK := $(BIN)/jupytext -q --to ipynb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test notebooks-test black-box-test check lint sync export docs conformance fuzz text notebooks constraints clean
+.PHONY: help run test notebooks-test black-box-test test-stores check lint sync export docs conformance bench-s3 fuzz text notebooks constraints clean
 
 help:  ## list the targets
 	@echo "Targets:"
@@ -27,6 +27,10 @@ notebooks-test: .venv/dev.stamp
 black-box-test: .venv/dev.stamp
 	@echo "Black-box tests:"
 	@$(BIN)/pytest example/tests
+
+test-stores: .venv/dev.stamp  ## the tests of S3 against SeaweedFS and Ceph (Debian: radosgw ceph-mon ceph-osd)
+	@echo "Black-box tests with other stores:"
+	@$(BIN)/pytest example/tests/test_s3.py example/tests/test_s3_faults.py --store seaweedfs,ceph
 
 check: lint sync  ## what CI checks besides the tests: style, types, everything in step
 
@@ -52,6 +56,9 @@ docs: .venv/dev.stamp  ## build the site in docs/ and the README from the notebo
 
 conformance: .venv/dev.stamp  ## ask this library and others the same questions about RFC 9110
 	@cd example && ../$(BIN)/python -m conformance
+
+bench-s3: .venv/dev.stamp  ## measure downloads from an S3 store, beside others (QUICK=1: two minutes)
+	@cd example && ../$(BIN)/python -m benchmark.s3 $(if $(QUICK),--quick)
 
 fuzz: .venv/dev.stamp  ## throw text at every header parser for ten minutes (SECONDS= changes it)
 	@$(BIN)/python .ci/fuzz.py $(SECONDS)

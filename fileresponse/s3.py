@@ -178,6 +178,7 @@ class Body:
 
 # %% ../nbs/05b_s3.ipynb #1fb6b788
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds before a broken body is asked for again
+_PROGRESS = 1024**2  # bytes after which a break counts as the first again
 _LONGEST_KEY = 1024  # bytes
 
 logger = logging.getLogger("fileresponse")
@@ -241,13 +242,13 @@ class S3Source(Source):
     async def achunks(self, start: int, stop: int | None, chunk_size: int) -> AsyncGenerator[bytes, None]:
         """Read a half-open span, resuming it when it breaks off; `TruncatedError` if that is in vain."""
         stop = cast(int, (self._pinned or await self.astat()).size) if stop is None else stop
-        retries = 0
+        retries, resumed = 0, start
         while start < stop:
             try:
                 chunk = await self._read_on(start, stop, min(chunk_size, stop - start))
             except (UnavailableError, FileNotFoundError) as error:
                 self.close()
-                retries += 1
+                retries, resumed = (retries if start - resumed < _PROGRESS else 0) + 1, start
                 if retries > self.config.max_retries or getattr(error, "reason", "refused") == "refused":
                     raise TruncatedError(f"{error}; {stop - start} bytes short") from None
                 logger.info("Reading on at byte %d of %r: %s", start, self, error)

@@ -83,7 +83,7 @@ class StoreConfig:
     connect_timeout: float = _option("CONNECT_TIMEOUT", _SECONDS, 5)  # seconds
     read_timeout: float = _option("READ_TIMEOUT", _SECONDS, 20)  # seconds without a byte
     wait_timeout: float = _option("WAIT_TIMEOUT", _SECONDS, 10, compare=False)  # seconds until an answer begins
-    max_retries: int = _option("MAX_RETRIES", _RETRIES, 8, compare=False)  # of a body that breaks off
+    max_retries: int = _option("MAX_RETRIES", _RETRIES, 8, compare=False)  # of a body that breaks off, in a row
     bucket_name: str | None = _option("STORAGE_BUCKET_NAME", _TEXT, compare=False)
     public_endpoint_url: str | None = _option("PUBLIC_ENDPOINT_URL", _URL, compare=False)  # in links for clients
     redirect: bool | str | Callable[..., bool] = _option("REDIRECT", _REDIRECT, False, compare=False)
