@@ -180,6 +180,14 @@ def get_config(
     **overrides: Any,  # options that win over the settings; `None`: not given
 ) -> StoreConfig:
     """A store's configuration; `ImproperlyConfigured`, `TypeError` or `ValueError` if it cannot work."""
+    try:
+        return _merged(store, overrides)
+    except (ImproperlyConfigured, TypeError, ValueError) as error:
+        raise error.with_traceback(None) from None  # without frames that have secrets in their variables
+
+
+def _merged(store: str, overrides: Mapping[str, Any]) -> StoreConfig:
+    """Settings and keywords, put together."""
     by_option = {option.name: option for option in _OPTIONS.values()}
     if unknown := set(overrides) - set(by_option):
         raise TypeError(f"unknown argument {min(unknown)!r}; a store has {', '.join(by_option)}")

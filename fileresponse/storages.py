@@ -122,10 +122,11 @@ class _StorageConfig(StoreConfig):
 
 def _config_of(storage: Any) -> StoreConfig:
     """What an S3 storage has been told."""
+    ours = get_config()
+    patience = {name: getattr(ours, name) for name in _PATIENCE}
     told = {option: getattr(storage, name) for option, name in _STORAGE_OPTIONS.items()}
     if told["profile_name"]:  # it comes first there
         told |= dict.fromkeys(("aws_access_key_id", "aws_secret_access_key", "aws_session_token"))
-    patience = {name: getattr(get_config(), name) for name in _PATIENCE}
     return _StorageConfig(name=storage.__class__.__name__, **{name: value for name, value in told.items() if value is not None}, **patience)
 
 
