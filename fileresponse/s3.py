@@ -11,7 +11,7 @@ __all__ = ['logger', 'as_source_error', 'stat_of', 'is_cold', 'Body', 'S3Source'
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Literal, cast
 
@@ -164,6 +164,15 @@ class Body:
         self.position += len(chunk)
         return chunk
 
+    def read_more_ahead(
+        self,
+        size: int,  # bytes
+    ) -> None:
+        """Let more wait in memory, for a client that takes it quickly."""
+        content: Any = getattr(getattr(self._stream, "raw_stream", None), "content", None)
+        if hasattr(content, "set_read_chunk_size"):  # in newer versions of aiohttp
+            content.set_read_chunk_size(size)
+
     def close(self) -> None:
         """Give the connection back; harmless when that is done."""
         stream, self._stream = self._stream, None
@@ -178,6 +187,9 @@ class Body:
 
 # %% ../nbs/05b_s3.ipynb #1fb6b788
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds before a broken body is asked for again
+_FAST = 6 * 1024**2  # bytes that a client takes without a pause; Linux itself takes 4 MiB for it by default
+_FAST_CHUNK = 256 * 1024  # bytes to read at a time then
+_SLOW = 0.05  # seconds, a pause
 _PROGRESS = 1024**2  # bytes after which a break counts as the first again
 _LONGEST_KEY = 1024  # bytes
 
@@ -236,8 +248,11 @@ class S3Source(Source):
     async def aread(self, start: int, size: int) -> bytes:
         """Up to `size` bytes from offset `start`; `b""` only at the end."""
         whole = cast(int, (self._pinned or await self.astat()).size)
-        stop = min(start + size, whole)
-        return await self._read_on(start, stop, size) if start < stop else b""
+        if start >= whole:
+            return b""
+        await self.amake_ready(start, min(start + size, whole))
+        with _store_errors(self.config, self.address):
+            return await cast(Body, self._body).read(size)
 
     async def achunks(self, start: int, stop: int | None, chunk_size: int) -> AsyncGenerator[bytes, None]:
         """Read a half-open span, resuming it when it breaks off; `TruncatedError` if that is in vain."""
@@ -245,7 +260,11 @@ class S3Source(Source):
         retries, resumed = 0, start
         while start < stop:
             try:
-                chunk = await self._read_on(start, stop, min(chunk_size, stop - start))
+                await self.amake_ready(start, stop)
+                async with aclosing(self._chunks_of(cast(Body, self._body), stop, chunk_size)) as chunks:
+                    async for chunk in chunks:
+                        start += len(chunk)
+                        yield chunk
             except (UnavailableError, FileNotFoundError) as error:
                 self.close()
                 retries, resumed = (retries if start - resumed < _PROGRESS else 0) + 1, start
@@ -253,20 +272,23 @@ class S3Source(Source):
                     raise TruncatedError(f"{error}; {stop - start} bytes short") from None
                 logger.info("Reading on at byte %d of %r: %s", start, self, error)
                 await anyio.sleep(min(_FIRST_PAUSE * 2 ** (retries - 1), _LONGEST_PAUSE))
-                continue
-            start += len(chunk)
-            if start == stop:
-                self.close()  # a slow client need not hold a connection for its last chunk
-            yield chunk
 
-    async def _read_on(self, start: int, stop: int, size: int) -> bytes:
-        """The next bytes, never none."""
-        await self.amake_ready(start, stop)
+    async def _chunks_of(self, body: Body, stop: int, chunk_size: int) -> AsyncGenerator[bytes, None]:
+        """What is left of a body; `UnavailableError` if it breaks off, and nothing more once it is closed."""
+        now, quick = asyncio.get_running_loop().time, 0
         with _store_errors(self.config, self.address):
-            chunk = await cast(Body, self._body).read(size)
-        if not chunk:
-            raise UnavailableError(f"{self.address}: store {self.config.name!r} ended it at byte {start}", "busy")
-        return chunk
+            while body is self._body and body.position < stop:
+                size = _FAST_CHUNK if quick > _FAST and chunk_size == self.chunk_size else chunk_size
+                chunk = await body.read(min(size, stop - body.position))
+                if not chunk:
+                    raise UnavailableError(f"{self.address}: store {self.config.name!r} ended it at byte {body.position}", "busy")
+                if body.position == stop:
+                    self.close()  # a slow client need not hold a connection for its last chunk
+                before = now()
+                yield chunk
+                quick = quick + len(chunk) if now() - before < _SLOW else 0
+                if quick > _FAST:
+                    body.read_more_ahead(_FAST_CHUNK)
 
     async def _head(self, client: Any) -> Mapping[str, Any]:
         """`HeadObject`; if there is no such thing, find out whether the bucket is there."""
