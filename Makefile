@@ -8,7 +8,7 @@ TO_TEXT := $(BIN)/jupytext -q --to py:percent --opt notebook_metadata_filter=-al
 TO_NOTEBOOK := $(BIN)/jupytext -q --to ipynb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test notebooks-test black-box-test test-stores check lint sync export docs conformance bench-s3 fuzz text notebooks constraints clean
+.PHONY: help run test notebooks-test black-box-test test-stores check lint sync export docs conformance bench-s3 bench-streams fuzz text notebooks constraints clean
 
 help:  ## list the targets
 	@echo "Targets:"
@@ -53,6 +53,9 @@ docs: .venv/dev.stamp  ## build the site in docs/ and the README from the notebo
 	@$(BIN)/python -c "from nbdev.quarto import nbdev_sidebar, refresh_quarto_yml; refresh_quarto_yml(); nbdev_sidebar()"
 	$(BIN)/python .ci/site/build.py
 	$(BIN)/python .ci/site/readme.py
+
+bench-streams: .venv/dev.stamp  ## measure long CSV files and large ZIP archives, beside Django's own ways (QUICK=1)
+	@cd example && ../$(BIN)/python -m benchmark.streams $(if $(QUICK),--quick)
 
 conformance: .venv/dev.stamp  ## ask this library and others the same questions about RFC 9110
 	@cd example && ../$(BIN)/python -m conformance

@@ -51,14 +51,19 @@ _TURN = 0.0005  # seconds for which a coroutine may keep the event loop to itsel
 
 def turns() -> Callable[[], Awaitable[None]]:
     """A function to await in every round of a loop that may never wait otherwise."""
-    now = asyncio.get_running_loop().time
-    until = now() + _TURN
+    loop, others_had_theirs, until = asyncio.get_running_loop(), True, 0.0
+
+    def note() -> None:
+        nonlocal others_had_theirs
+        others_had_theirs = True
 
     async def take_turns() -> None:
-        nonlocal until
-        if now() > until:
+        nonlocal others_had_theirs, until
+        if others_had_theirs:
+            others_had_theirs, until = False, loop.time() + _TURN
+            loop.call_soon(note)
+        elif loop.time() > until:
             await asyncio.sleep(0)
-            until = now() + _TURN
 
     return take_turns
 
