@@ -53,7 +53,12 @@ def contents(pages: list[Page]) -> str:
     groups = {
         "Start": ["self"],
         "Tutorials": [page.name for page in pages if page.folder != NOTEBOOKS],
-        "Layers": [p.name for p in pages if p.folder == NOTEBOOKS and p.name != "index.html"],
+        "Layers": [page.name for page in pages if page.module],
+        "Figures": [
+            p.name
+            for p in pages
+            if not p.module and p.name != "index.html" and p.folder == NOTEBOOKS
+        ],
         "Reference": ["api.html"],
         "Project": [*PROJECT_PAGES.values(), f"Repository <{CONFIG.git_url}>"],
     }

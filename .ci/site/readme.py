@@ -36,7 +36,9 @@ def plain_markdown(page: Page, targets: dict[str, str], elsewhere: str = "") -> 
         if cell.cell_type == "code":
             blocks += code_blocks(cell)
         else:
-            blocks.append(CALLOUT.sub(alert, relinked(cell.source, page.folder, targets, elsewhere)))
+            blocks.append(
+                CALLOUT.sub(alert, relinked(cell.source, page.folder, targets, elsewhere))
+            )
     return "\n\n".join(block.strip("\n") for block in blocks if block.strip()) + "\n"
 
 
