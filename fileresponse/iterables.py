@@ -14,7 +14,7 @@ import io
 import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Mapping
-from contextlib import aclosing, closing
+from contextlib import AbstractContextManager, aclosing, closing, nullcontext
 from inspect import iscoroutinefunction
 from typing import Any, cast
 
@@ -139,6 +139,10 @@ class Compressor:
         self._file.close()
         return self._take()
 
+    def close(self) -> None:
+        """The end, whether there is more to compress or not."""
+        self._file.close()
+
     def _take(self) -> bytes:
         packed = self._packed.getvalue()
         self._packed.seek(0)
@@ -199,7 +203,7 @@ class IterableResponse(AsyncResponse):
         super().__init__(request=request, status=status, content_type=content_type, headers=headers, chunk_size=chunk_size)
         self._items: Items | None = as_items(iterable, self.chunk_size)
         self._gathering = buffer_size, flush_interval
-        self._compressor: Compressor | None = None
+        self._compresses = False
         if callable(close := getattr(iterable, "close", None)) and not iscoroutinefunction(close):
             self._resource_closers.append(close)
         if (disposition := content_disposition(as_attachment, filename or "")) is not None:
@@ -219,7 +223,7 @@ class IterableResponse(AsyncResponse):
             return
         patch_vary_headers(self, ("Accept-Encoding",))
         if choose_coding(request.META.get("HTTP_ACCEPT_ENCODING"), ("gzip",)):
-            self["Content-Encoding"], self._compressor = "gzip", Compressor()
+            self["Content-Encoding"], self._compresses = "gzip", True
             del self["Content-Length"]
 
     def iter_chunks(self) -> Iterator[bytes]:
@@ -228,23 +232,26 @@ class IterableResponse(AsyncResponse):
         return chunks
 
     def _chunks(self, items: Any) -> Generator[bytes, None, None]:
-        with failures_logged(self), closing(self._pieces(items)) as pieces:
+        with failures_logged(self), self._compressing() as compressor, closing(self._pieces(items)) as pieces:
             for piece in pieces:
-                yield self._compressor.feed(piece) if self._compressor else piece
-        if self._compressor:
-            yield self._compressor.finish()
+                yield compressor.feed(piece) if compressor else piece
+            if compressor:
+                yield compressor.finish()
 
     def _pieces(self, items: Any) -> Generator[bytes, None, None]:
         """What is to be sent, for a thread."""
         return gathered(self._encoded(items), *self._gathering) if hasattr(items, "__iter__") else as_sync(self._visiting(items))
 
     async def aiter_chunks(self) -> AsyncGenerator[bytes, None]:
-        with failures_logged(self):
+        with failures_logged(self), self._compressing() as compressor:
             async with aclosing(self._apieces(self._take_items())) as pieces:
                 async for piece in pieces:
-                    yield self._compressor.feed(piece) if self._compressor else piece
-        if self._compressor:
-            yield self._compressor.finish()
+                    yield compressor.feed(piece) if compressor else piece
+            if compressor:
+                yield compressor.finish()
+
+    def _compressing(self) -> AbstractContextManager[Compressor | None]:
+        return closing(Compressor()) if self._compresses else nullcontext()
 
     def _apieces(self, items: Any) -> AsyncGenerator[bytes, None]:
         """What is to be sent, for an event loop."""
