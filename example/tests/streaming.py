@@ -120,8 +120,8 @@ def rows_view(request: HttpRequest, kind: str) -> HttpResponse:
 
 
 def breaking() -> Iterator[bytes]:
-    """Some bytes, and then no more."""
-    yield from [PIECE] * 3
+    """More than anybody gathers, and then no more."""
+    yield from [PIECE] * 1000
     raise ValueError("the producer broke")
 
 
