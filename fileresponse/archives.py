@@ -186,6 +186,7 @@ def _content(member: Member, size: int | None, chunk_size: int) -> Generator[byt
 
 # %% ../nbs/07b_archives.ipynb #f4c12de6
 _LOOKS_AT_A_TIME = 16
+_PAUSE = 0.1  # seconds for which small pieces wait for others
 
 
 class ZipSource(Source):
@@ -250,7 +251,7 @@ class ZipSource(Source):
 
     def chunks(self, start: int, stop: int | None, chunk_size: int) -> Iterator[bytes]:
         """A span of the archive; `TruncatedError` if a member has changed since it was looked at."""
-        position, waiting = 0, bytearray()
+        position, waiting, due = 0, bytearray(), 0.0
         with closing(written(self._members, self._method, chunk_size)) as pieces:
             for piece in pieces:
                 skipped = min(max(start - position, 0), len(piece))
@@ -259,6 +260,10 @@ class ZipSource(Source):
                 while len(waiting) >= chunk_size:
                     yield bytes(waiting[:chunk_size])
                     del waiting[:chunk_size]
+                if waiting and (now := time.monotonic()) >= due:
+                    yield bytes(waiting)
+                    waiting.clear()
+                    due = now + _PAUSE
                 if stop is not None and position >= stop:
                     break
         if waiting:

@@ -39,13 +39,15 @@ def gathered(
     buffer_size: int,  # bytes; 0: each item goes by itself
     flush_interval: float,  # seconds
 ) -> Generator[bytes, None, None]:
-    """Join small items; none that is sent is empty."""
+    """Join small items; an empty one now and then lets the reader stop a producer that has nothing to say."""
     buffer, due, at_once = bytearray(), 0.0, 0
     with closing(items):
         for item in items:
             buffer += item
             if (now := time.monotonic()) >= due:
                 due, at_once = now + flush_interval, _AT_ONCE
+                if not buffer:
+                    yield b""
             if buffer and (at_once or len(buffer) >= buffer_size):
                 yield bytes(buffer)
                 buffer.clear()
@@ -233,7 +235,7 @@ class IterableResponse(AsyncResponse):
 
     def _chunks(self, items: Any) -> Generator[bytes, None, None]:
         with failures_logged(self), self._compressing() as compressor, closing(self._pieces(items)) as pieces:
-            for piece in pieces:
+            for piece in filter(None, pieces):
                 yield compressor.feed(piece) if compressor else piece
             if compressor:
                 yield compressor.finish()
@@ -246,7 +248,8 @@ class IterableResponse(AsyncResponse):
         with failures_logged(self), self._compressing() as compressor:
             async with aclosing(self._apieces(self._take_items())) as pieces:
                 async for piece in pieces:
-                    yield compressor.feed(piece) if compressor else piece
+                    if piece:
+                        yield compressor.feed(piece) if compressor else piece
             if compressor:
                 yield compressor.finish()
 

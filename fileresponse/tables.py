@@ -86,15 +86,24 @@ class _Lines:
 
     def _sync(self) -> Generator[str, None, None]:
         is_queryset = hasattr(self._rows, "aiterator")
-        yield self._writer.begin()
-        for row in self._rows.iterator(chunk_size=_ROWS_AT_A_TIME) if is_queryset else self._rows:
-            yield self._writer.line(row)
+        rows: Any = iter(self._rows.iterator(chunk_size=_ROWS_AT_A_TIME) if is_queryset else self._rows)
+        try:
+            yield self._writer.begin()
+            for row in rows:
+                yield self._writer.line(row)
+        finally:
+            if hasattr(rows, "close"):
+                rows.close()
 
     async def _async(self) -> AsyncGenerator[str, None]:
-        is_queryset = hasattr(self._rows, "aiterator")
-        yield self._writer.begin()
-        async for row in self._rows.aiterator(chunk_size=_ROWS_AT_A_TIME) if is_queryset else self._rows:
-            yield self._writer.line(row)
+        rows: Any = aiter(self._rows)
+        try:
+            yield self._writer.begin()
+            async for row in rows:
+                yield self._writer.line(row)
+        finally:
+            if hasattr(rows, "aclose"):
+                await rows.aclose()
 
 
 class _SyncLines(_Lines):
@@ -116,6 +125,8 @@ def _lines_of(rows: Any, writer: LineWriter) -> _Lines:
     kinds = hasattr(rows, "__iter__"), hasattr(rows, "__aiter__")
     if isinstance(rows, (str, bytes, Mapping)) or not any(kinds):
         raise TypeError(f"rows must be an iterable of rows, not {type(rows).__name__!r}")
+    if hasattr(rows, "aiterator"):
+        return _SyncLines(rows, writer)
     return _BothLines(rows, writer) if all(kinds) else _SyncLines(rows, writer) if kinds[0] else _AsyncLines(rows, writer)
 
 
