@@ -18,7 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 import pytest
 
@@ -274,6 +273,8 @@ def test_a_producer_that_breaks_is_no_clean_end(server: Server, kind: str) -> No
 def test_generators_that_never_suspend_starve_nobody(server: Server, kind: str) -> None:
     if kind in NEVER_NOTICED.get(server.name, ()):
         pytest.skip(f"under {server.name} nobody notices that the client has gone")
+    if server.name == "granian":
+        pytest.skip("granian's own threads wait for a busy Python, whatever the application")
     before, stop = unfinished(state(server)), threading.Event()
 
     def read() -> int:
@@ -293,8 +294,7 @@ def test_generators_that_never_suspend_starve_nobody(server: Server, kind: str) 
         finally:
             stop.set()
         assert all(reader.result() > len(PIECE) for reader in readers) or kind == "async-empty"
-    # granian's own threads wait for Python's lock, now and then for many seconds, with any application
-    assert (median(seconds) if server.name == "granian" else max(seconds)) < PATIENCE
+    assert max(seconds) < PATIENCE
     wait_for_state(server, lambda there: unfinished(there) <= before)
 
 
