@@ -92,7 +92,7 @@ class Member:
     name: str
     source: Source
     modified: datetime | None = None  # `None`: as the source says, or unknown
-    found: Stat | None = None  # what a look at the source has told
+    found: Stat = Stat()  # what a look at the source has told
 
 
 def members_of(
@@ -146,12 +146,16 @@ class _Collector:
 
 def _info(member: Member, method: int) -> ZipInfo:
     """What the archive says of a member."""
-    found = member.found or Stat()
+    found = member.found
     seconds = member.modified.timestamp() if member.modified else None if found.mtime_ns is None else found.mtime_ns / 10**9
     date = _EARLIEST if seconds is None else min(max(tuple(time.localtime(seconds)[:6]), _EARLIEST), _LATEST)
     info = ZipInfo(member.name, cast(Any, date))
     info.compress_type, info.external_attr, info.file_size = method, 0o644 << 16, found.size or 0
     return info
+
+
+def _version(found: Stat) -> tuple[Any, ...]:
+    return found.size, found.mtime_ns, found.etag
 
 
 def written(
@@ -163,9 +167,9 @@ def written(
     collector = _Collector()
     with ZipFile(cast(Any, collector), "w", method) as archive:
         for member in members:
-            size = None if member.found is None else member.found.size
+            size = member.found.size
             opened = archive.open(_info(member, method), "w", force_zip64=size is None)
-            with opened as entry, closing(_content(member, size, chunk_size)) as chunks:
+            with opened as entry, closing(_content(member, chunk_size)) as chunks:
                 for chunk in chunks:
                     entry.write(chunk)
                     yield collector.take()
@@ -173,14 +177,14 @@ def written(
     yield collector.take()
 
 
-def _content(member: Member, size: int | None, chunk_size: int) -> Generator[bytes, None, None]:
+def _content(member: Member, chunk_size: int) -> Generator[bytes, None, None]:
     """A member's bytes."""
     source = member.source
     source.expected = (0, None)
     try:
-        if source.open().size != size:
+        if _version(source.open()) != _version(member.found):
             raise TruncatedError(f"member {member.name!r} has changed")
-        yield from source.chunks(0, size, chunk_size)
+        yield from source.chunks(0, member.found.size, chunk_size)
     finally:
         source.close()
 
@@ -228,7 +232,7 @@ class ZipSource(Source):
         return self.stat()
 
     def _described(self) -> Stat:
-        found = [(member.name, member.found or Stat()) for member in self._members]
+        found = [(member.name, member.found) for member in self._members]
         sizes = [(name, stat.size) for name, stat in found if stat.size is not None]
         is_sized = self._method == ZIP_STORED and len(sizes) == len(found)
         dates = [stat.mtime_ns for _, stat in found if stat.mtime_ns is not None]
@@ -238,12 +242,11 @@ class ZipSource(Source):
         """A tag that changes with any member; `None` if one of them cannot be told from another version."""
         digest = hashlib.sha256()
         for member in self._members:
-            found = member.found or Stat()
-            data = member.source.read(0, cast(int, found.size)) if isinstance(member.source, BytesSource) else None
-            version = found.etag or found.mtime_ns or (None if data is None else hashlib.sha256(data).hexdigest())
-            if version is None:
+            size, date, etag = _version(member.found)
+            data = member.source.read(0, size) if isinstance(member.source, BytesSource) else None
+            if date is None and etag is None and data is None:
                 return None
-            digest.update(repr((member.name, found.size, version, member.modified)).encode())
+            digest.update(repr((member.name, size, date, etag, data and hashlib.sha256(data).digest(), member.modified)).encode())
         return f'"{digest.hexdigest()[:32]}"'
 
     def read(self, start: int, size: int) -> bytes:

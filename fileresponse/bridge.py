@@ -13,7 +13,6 @@ import atexit
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
 from functools import partial
 from threading import Lock, Thread
 from typing import Any, TypeVar
@@ -101,8 +100,13 @@ class BackgroundLoop:
         self.portal = ready.result()
 
     def _run(self, ready: "Future[BlockingPortal]") -> None:
-        with suppress(RuntimeError):  # late at exit, Python lets the loop end no threads
+        try:
             anyio.run(self._serve, ready)
+        except BaseException as error:
+            if not ready.done():
+                ready.set_exception(error)
+            elif not isinstance(error, RuntimeError):  # late at exit, Python lets the loop end no threads
+                raise
 
     async def _serve(self, ready: "Future[BlockingPortal]") -> None:
         async with BlockingPortal() as portal:

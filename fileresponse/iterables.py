@@ -221,7 +221,7 @@ class IterableResponse(AsyncResponse):
 
     def _choose_coding(self, request: HttpRequest | None) -> None:
         """Compress if Django's middleware would, and could not do it piece by piece."""
-        if request is None or _GZIP not in settings.MIDDLEWARE or "Content-Encoding" in self or self.content_replaced:
+        if request is None or self.status_code in (204, 304) or _GZIP not in settings.MIDDLEWARE or "Content-Encoding" in self or self.content_replaced:
             return
         patch_vary_headers(self, ("Accept-Encoding",))
         if choose_coding(request.META.get("HTTP_ACCEPT_ENCODING"), ("gzip",)):

@@ -229,14 +229,12 @@ class S3Source(Source):
     async def aopen(self) -> Stat:
         """Ask for what is expected, or only what the object is; the same errors as `astat`."""
         self._check_key()
-        if self.expected is None:
-            return await self.astat()
-        start, stop = self.expected
         try:
-            await self.amake_ready(start, stop)
+            if self.expected is not None:
+                await self.amake_ready(*self.expected)
         except _UnsatisfiableError:
-            return await self.astat()
-        return cast(Stat, self._pinned)
+            self.close()  # what it is will do
+        return self._pinned or await self.astat()
 
     async def amake_ready(self, start: int, stop: int | None) -> None:
         """Ask for a span with `GetObject`, unless that is done."""

@@ -162,8 +162,9 @@ async def get_pool(
     making = pools[config]
     try:
         return await asyncio.shield(making)
-    except ImproperlyConfigured:
-        pools.pop(config, None)
+    except Exception:
+        if pools.get(config) is making:
+            del pools[config]
         raise
 
 

@@ -142,8 +142,7 @@ def _stores() -> Mapping[str, Any]:
 def _given(store: str) -> dict[str, Any]:
     """What the settings say of a store, by setting."""
     if store == "default":
-        names = {name: f"{_PREFIX}{name}" for name in _OPTIONS}
-        found = {name: getattr(settings, full) for name, full in names.items() if hasattr(settings, full)}
+        found = {name: getattr(settings, f"{_PREFIX}{name}", None) for name in _OPTIONS}
     else:
         stores = _stores()
         if store not in stores:

@@ -9,7 +9,7 @@ __all__ = ['StorageSource', 'storage_source']
 
 # %% ../nbs/05c_storages.ipynb #13612ff7
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -41,14 +41,13 @@ class StorageSource(Source):
 
     def stat(self) -> Stat:
         with self._absence():
-            return Stat(self._storage.size(self._stored_name), self._mtime_ns())
+            return Stat(self._told(self._storage.size), self._mtime_ns())
 
     def open(self) -> Stat:
         self.close()
         with self._absence():
             self._file = FileSource(self._storage.open(self._stored_name))
-            found = self._file.open()
-            return Stat(found.size, found.mtime_ns or self._mtime_ns())
+            return Stat(self._file.open().size, self._mtime_ns())
 
     @contextmanager
     def _absence(self) -> Iterator[None]:
@@ -63,9 +62,14 @@ class StorageSource(Source):
             raise FileNotFoundError(f"{self!r} is not there") from None
 
     def _mtime_ns(self) -> int | None:
-        """The date that the storage gives; `None` if it keeps none."""
+        """The date that the storage gives, whatever the opened file has; so `HEAD` and `GET` agree."""
+        date = self._told(self._storage.get_modified_time)
+        return None if date is None else int(date.timestamp() * 10**6) * 1000
+
+    def _told(self, ask: Callable[[str], Any]) -> Any:
+        """What the storage answers; `None` if it cannot (Django's documented way is `NotImplementedError`)."""
         try:
-            return int(self._storage.get_modified_time(self._stored_name).timestamp()) * 10**9
+            return ask(self._stored_name)
         except NotImplementedError:
             return None
 
@@ -146,11 +150,10 @@ class _StorageS3Source(S3Source):
         return cast(str, await sync_to_async(self._storage.url)(self._stored_name, expire=self.config.redirect_expires))
 
 
-def _is_plain(storage: Any, kind: Any, *methods: str) -> bool:
+def _is_plain(storage: Any, kind: Any) -> bool:
     """Whether a storage reads as its kind does: no subclass has another idea of it."""
     own = storage.__class__
-    reads = all(getattr(own, method) is getattr(kind, method) for method in ("open", "_open", *methods))
-    return issubclass(own, kind) and reads
+    return issubclass(own, kind) and own.open is kind.open and own._open is kind._open
 
 
 def _is_s3(storage: Any, name: str) -> bool:

@@ -20,9 +20,6 @@ import pytest
 from .client import fetch
 from .servers import EXAMPLE, HOST, accepts, free_port, wait_until
 
-pytestmark = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="the store that comes with the example needs Linux"
-)
 Stop = Callable[[int], None]  # of a process id
 
 
