@@ -26,7 +26,7 @@ from .headers import choose_coding, guess_content_type
 from .responses import AsyncResponse
 from .s3 import S3Source, object_source
 from .s3config import describe
-from .serving import AsyncFileResponse, http_errors
+from .serving import AsyncFileResponse
 from .sources import PathSource, Stat, find_variants
 from .storages import storage_source
 
@@ -66,20 +66,15 @@ class AiofileFileResponse(AsyncFileResponse):
         self._path = os.fsdecode(path)
         self._precompressed = precompressed
 
-    def prepare(self, request: HttpRequest | None = None) -> None:
-        if self._variant_wanted(request):
-            with http_errors(self.source):
-                self._choose_variant(find_variants(self._path), cast(HttpRequest, request))
-        super().prepare(request)
+    def _look(self, request: HttpRequest | None) -> None:
+        if self._precompressed and request is not None and not self.content_replaced:
+            self._choose_variant(find_variants(self._path), request)
+        super()._look(request)
 
-    async def aprepare(self, request: HttpRequest | None = None) -> None:
-        if self._variant_wanted(request):
-            with http_errors(self.source):
-                self._choose_variant(await wrap(find_variants)(self._path), cast(HttpRequest, request))
-        await super().aprepare(request)
-
-    def _variant_wanted(self, request: HttpRequest | None) -> bool:
-        return self._precompressed and request is not None and self._stat is None and not self.content_replaced
+    async def _alook(self, request: HttpRequest | None) -> None:
+        if self._precompressed and request is not None and not self.content_replaced:
+            self._choose_variant(await wrap(find_variants)(self._path), request)
+        await super()._alook(request)
 
     def _choose_variant(self, variants: dict[str, str], request: HttpRequest) -> None:
         """Take the place of the file with the compressed sibling that the client likes best."""
@@ -100,27 +95,25 @@ Redirect = Callable[[HttpRequest, int], bool]  # of a request and a size in byte
 class _ObjectResponse(AsyncFileResponse):
     """Common ground of responses whose source may be an object."""
 
-    def prepare(self, request: HttpRequest | None = None) -> None:
+    def _look(self, request: HttpRequest | None) -> None:
         rule = self._rule(request)
-        if rule is not False and request is not None:
-            with self._refusing(request):
-                size = self.source.stat().size if callable(rule) else 0
-                if rule is True or rule(request, cast(int, size)):
-                    self._redirect(request, cast(S3Source, self.source).presign(self._said()))
-        super().prepare(request)
+        size = self.source.stat().size if callable(rule) else 0
+        if rule is True or (callable(rule) and rule(cast(HttpRequest, request), cast(int, size))):
+            self._redirect(cast(HttpRequest, request), cast(S3Source, self.source).presign(self._said()))
+        else:
+            super()._look(request)
 
-    async def aprepare(self, request: HttpRequest | None = None) -> None:
+    async def _alook(self, request: HttpRequest | None) -> None:
         rule = self._rule(request)
-        if rule is not False and request is not None:
-            with self._refusing(request):
-                size = (await self.source.astat()).size if callable(rule) else 0
-                if rule is True or rule(request, cast(int, size)):
-                    self._redirect(request, await cast(S3Source, self.source).apresign(self._said()))
-        await super().aprepare(request)
+        size = (await self.source.astat()).size if callable(rule) else 0
+        if rule is True or (callable(rule) and rule(cast(HttpRequest, request), cast(int, size))):
+            self._redirect(cast(HttpRequest, request), await cast(S3Source, self.source).apresign(self._said()))
+        else:
+            await super()._alook(request)
 
     def _rule(self, request: HttpRequest | None) -> bool | Redirect:
         """Whether to redirect, or who decides that."""
-        is_open_question = request is not None and request.method == "GET" and self._stat is None and self.status_code == 200
+        is_open_question = request is not None and request.method == "GET" and self.status_code == 200
         if not is_open_question or self.content_replaced or not isinstance(self.source, S3Source):
             return False
         rule = self.source.config.redirect

@@ -72,10 +72,13 @@ def parse_range(
 # %% ../nbs/01_ranges.ipynb #fe8d4089
 def foresee_span(
     header: str,  # the value of `Range`
+    max_ranges: int = 100,  # a header with more members is ignored
 ) -> tuple[int, int | None] | None:  # start and stop, `None`: the end; or `None`: the size is needed
-    """The span that a `Range` header asks for in every file that is long enough."""
-    near, far = parse_range(header, _BEYOND, 1), parse_range(header, 2 * _BEYOND, 1)
-    if not near or not far or near[0].start != far[0].start:
+    """What a `Range` header asks for in every file that is long enough."""
+    near, far = parse_range(header, _BEYOND, max_ranges), parse_range(header, 2 * _BEYOND, max_ranges)
+    if near is None or far is None:
+        return 0, None
+    if len(near) != 1 or near[0].start != far[0].start:
         return None
     return near[0].start, near[0].stop if near == far else None
 

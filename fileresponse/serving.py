@@ -141,8 +141,7 @@ class AsyncFileResponse(AsyncResponse):
         try:
             with self._refusing(request):
                 if self._stat is None:
-                    self.source.expected = self._foreseen(request)
-                    self._describe(self.source.open() if self.body_wanted else self.source.stat())
+                    self._look(request)
                 self._decide(request)
                 if span := self._first_span():
                     self.source.make_ready(*span)
@@ -158,14 +157,22 @@ class AsyncFileResponse(AsyncResponse):
         try:
             with self._refusing(request):
                 if self._stat is None:
-                    self.source.expected = self._foreseen(request)
-                    self._describe(await (self.source.aopen() if self.body_wanted else self.source.astat()))
+                    await self._alook(request)
                 self._decide(request)
                 if span := self._first_span():
                     await self.source.amake_ready(*span)
         finally:
             if self._source_unneeded():
                 await self.source.aclose()
+
+    def _look(self, request: HttpRequest | None) -> None:
+        """Open the source, or only look at it, and say what it is."""
+        self.source.expected = self._foreseen(request)
+        self._describe(self.source.open() if self.body_wanted else self.source.stat())
+
+    async def _alook(self, request: HttpRequest | None) -> None:
+        self.source.expected = self._foreseen(request)
+        self._describe(await (self.source.aopen() if self.body_wanted else self.source.astat()))
 
     @contextmanager
     def _refusing(self, request: HttpRequest | None) -> Iterator[None]:
@@ -198,7 +205,11 @@ class AsyncFileResponse(AsyncResponse):
         if "If-Range" in request.headers or any(name in request.META for name in _DECIDED):
             return None
         header = request.headers.get("Range")
-        return foresee_span(header) if header is not None and max_ranges() else (0, None)
+        return (0, None) if header is None else foresee_span(header, self._range_limit())
+
+    def _range_limit(self) -> int:
+        """How many ranges the request may ask for."""
+        return min(max_ranges(), 1) if self.source.single_span or "Content-Encoding" in self else max_ranges()
 
     def _first_span(self) -> tuple[int, int | None] | None:
         """What will be read first of the source; `None`: nothing."""
@@ -244,7 +255,7 @@ class AsyncFileResponse(AsyncResponse):
             content_type=self.get("Content-Type", ""),
             boundary=boundary,
             now=now,
-            max_ranges=min(max_ranges(), 1) if self.source.single_span or "Content-Encoding" in self else max_ranges(),
+            max_ranges=self._range_limit(),
             dated_range=not self._has_variants,
         )
         for name in _DECIDED:
