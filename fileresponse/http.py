@@ -27,7 +27,8 @@ from .responses import AsyncResponse
 from .s3 import S3Source, object_source
 from .s3config import describe
 from .serving import AsyncFileResponse
-from .sources import PathSource, Stat, find_variants
+from .paths import PathSource, find_variants
+from .sources import Stat
 from .storages import storage_source
 
 _all_ = ["AsyncResponse", "AsyncFileResponse", "FileIterWrapper", "get_content_length", "guess_content_type"]

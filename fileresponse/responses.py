@@ -79,12 +79,20 @@ class AsyncResponse(TwoWayResponse):
         """Send the whole response to an ASGI server."""
         await self.aprepare()
         await self._send_start(send)
-        take_turns = turns()
+        await self._send_body(send)
+
+    async def _send_body(self, send: Send) -> None:
+        """Send what is iterated; it is over with the byte that completes `Content-Length`, or in the end."""
+        left, more, take_turns = int(self.get("Content-Length", "-1")), True, turns()
         async with aclosing(aiter(self)) as chunks:
             async for chunk in chunks:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                await take_turns()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+                left -= len(chunk)
+                more = left != 0
+                await send({"type": "http.response.body", "body": chunk, "more_body": more})
+                if more:
+                    await take_turns()
+        if more:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def send_stream_to_client(
         self,

@@ -23,6 +23,7 @@ COMMANDS = {
         "uvicorn", "--factory", "django.core.asgi:get_asgi_application", "--host", HOST, "--port", "{port}"
     ],
     "hypercorn": ["hypercorn", "config.asgi:application", "--bind", HOST + ":{port}"],
+    "anycorn": ["anycorn", "config.asgi:application", "--bind", HOST + ":{port}"],
     "daphne": ["daphne", "config.asgi:application", "--bind", HOST, "--port", "{port}"],
     "granian": ["granian", "--interface", "asgi", "config.asgi:application", "--host", HOST, "--port", "{port}"],
     "gunicorn": ["gunicorn", "config.wsgi:application", "--threads", "8", "--bind", HOST + ":{port}"],
