@@ -246,21 +246,22 @@ class S3Source(Source):
     async def achunks(self, start: int, stop: int | None, chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
         """Read a half-open span, resuming it when it breaks off; `TruncatedError` if that is in vain."""
         stop = cast(int, (self._pinned or await self.astat()).size) if stop is None else stop
-        pace, retries, resumed = Pace(chunk_size), 0, start
-        while start < stop:
-            try:
-                await self.amake_ready(start, stop)
-                async with aclosing(self._chunks_of(cast(Body, self._body), stop, pace)) as chunks:
-                    async for chunk in chunks:
-                        start += len(chunk)
-                        yield chunk
-            except (UnavailableError, FileNotFoundError) as error:
-                self.close()
-                retries, resumed = (retries if start - resumed < _PROGRESS else 0) + 1, start
-                if retries > self.config.max_retries or getattr(error, "reason", "refused") == "refused":
-                    raise TruncatedError(f"{error}; {stop - start} bytes short") from None
-                logger.info("Reading on at byte %d of %r: %s", start, self, error)
-                await anyio.sleep(min(_FIRST_PAUSE * 2 ** (retries - 1), _LONGEST_PAUSE))
+        retries, resumed = 0, start
+        with Pace(chunk_size) as pace:
+            while start < stop:
+                try:
+                    await self.amake_ready(start, stop)
+                    async with aclosing(self._chunks_of(cast(Body, self._body), stop, pace)) as chunks:
+                        async for chunk in chunks:
+                            start += len(chunk)
+                            yield chunk
+                except (UnavailableError, FileNotFoundError) as error:
+                    self.close()
+                    retries, resumed = (retries if start - resumed < _PROGRESS else 0) + 1, start
+                    if retries > self.config.max_retries or getattr(error, "reason", "refused") == "refused":
+                        raise TruncatedError(f"{error}; {stop - start} bytes short") from None
+                    logger.info("Reading on at byte %d of %r: %s", start, self, error)
+                    await anyio.sleep(min(_FIRST_PAUSE * 2 ** (retries - 1), _LONGEST_PAUSE))
 
     async def _chunks_of(self, body: Body, stop: int, pace: Pace) -> AsyncGenerator[bytes, None]:
         """What is left of a body; `UnavailableError` if it breaks off, and nothing more once it is closed."""
