@@ -296,6 +296,7 @@ class ZipResponse(AsyncFileResponse):
         content_type: str = "application/zip",
         headers: Mapping[str, str] | None = None,  # further headers
         chunk_size: int | None = None,  # bytes per read; `None`: `DEFAULT_CHUNK_SIZE`
+        max_rate: int | None = None,  # bytes per second; `None`: as fast as it goes
         etag: str | bool = True,  # `True`: made from the members, `False`: none; or one of your own
         last_modified: datetime | bool = True,  # `True`: that of the youngest member, `False`: none; or one of your own
     ) -> None:
@@ -307,6 +308,7 @@ class ZipResponse(AsyncFileResponse):
             as_attachment=as_attachment,
             headers=headers,
             chunk_size=chunk_size,
+            max_rate=max_rate,
             etag=etag,
             last_modified=last_modified,
         )

@@ -49,6 +49,7 @@ class AiofileFileResponse(AsyncFileResponse):
         as_attachment: bool = False,  # `True`: the browser saves it
         headers: Mapping[str, str] | None = None,  # further headers
         chunk_size: int | None = None,  # bytes per read; `None`: as suits the source
+        max_rate: int | None = None,  # bytes per second; `None`: as fast as it goes
         etag: str | bool = True,  # `True`: made from size and date, `False`: none; or one of your own
         last_modified: datetime | bool = True,  # `True`: the file's, `False`: none; or one of your own
     ) -> None:
@@ -61,6 +62,7 @@ class AiofileFileResponse(AsyncFileResponse):
             as_attachment=as_attachment,
             headers=headers,
             chunk_size=chunk_size,
+            max_rate=max_rate,
             etag=etag,
             last_modified=last_modified,
         )
@@ -143,6 +145,7 @@ class StorageFileResponse(_ObjectResponse):
         as_attachment: bool = False,  # `True`: the browser saves it
         headers: Mapping[str, str] | None = None,  # further headers
         chunk_size: int | None = None,  # bytes per read; `None`: as suits the source
+        max_rate: int | None = None,  # bytes per second; `None`: as fast as it goes
         etag: str | bool = True,  # `True`: the store's, or made from size and date, `False`: none; or one of your own
         last_modified: datetime | bool = True,  # `True`: the file's, `False`: none; or one of your own
     ) -> None:
@@ -155,6 +158,7 @@ class StorageFileResponse(_ObjectResponse):
             as_attachment=as_attachment,
             headers=headers,
             chunk_size=chunk_size,
+            max_rate=max_rate,
             etag=etag,
             last_modified=last_modified,
         )
@@ -179,6 +183,7 @@ class AiobotocoreFileResponse(_ObjectResponse):
         as_attachment: bool = False,  # `True`: the browser saves it
         headers: Mapping[str, str] | None = None,  # further headers
         chunk_size: int | None = None,  # bytes per read; `None`: as suits the source
+        max_rate: int | None = None,  # bytes per second; `None`: as fast as it goes
         etag: str | bool = True,  # `True`: the object's, `False`: none; or one of your own
         last_modified: datetime | bool = True,  # `True`: the object's, `False`: none; or one of your own
         **options: Any,  # of the store, as `StoreConfig` calls them: `endpoint_url`, `region_name`, …
@@ -192,6 +197,7 @@ class AiobotocoreFileResponse(_ObjectResponse):
             as_attachment=as_attachment,
             headers=headers,
             chunk_size=chunk_size,
+            max_rate=max_rate,
             etag=etag,
             last_modified=last_modified,
         )
@@ -219,6 +225,7 @@ async def create_async_file_response(
     content_type: str | None = None,  # `None`: guessed from the file name
     filename: str | None = None,  # under which it is saved; `None`: that of the file, or "unknown"
     headers: Mapping[str, str] | None = None,  # further headers
+    max_rate: int | None = None,  # bytes per second; `None`: as fast as it goes
     etag: str | bool = True,  # `True`: made from size and date, `False`: none; or one of your own
     last_modified: datetime | bool = True,  # `True`: the file's, `False`: none; or one of your own
 ) -> AsyncFileResponse:
@@ -230,6 +237,7 @@ async def create_async_file_response(
         "as_attachment": as_attachment,
         "headers": headers,
         "chunk_size": chunk_size,
+        "max_rate": max_rate,
         "etag": etag,
         "last_modified": last_modified,
     }

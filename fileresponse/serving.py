@@ -25,6 +25,7 @@ from django.utils.http import http_date, quote_etag
 from .conditions import DATE_LAG, Decision, decide, make_etag, make_last_modified, parse_date, parse_etags
 from .headers import content_disposition, guess_content_type
 from .ranges import Plan, content_range, foresee_span, framed_size
+from .signals import Outcome
 from .responses import AsyncResponse, Send, failures_logged, logger, type_unless_in
 from .sources import LARGE_CHUNK, Descriptor, Source, Stat, TruncatedError, UnavailableError
 from .transports import WORTHWHILE, FileSpan, Piece, check_length, wrapper_sends, zero_copy, zero_copy_events
@@ -102,13 +103,16 @@ class AsyncFileResponse(AsyncResponse):
         as_attachment: bool = False,  # `True`: the browser saves it
         headers: Mapping[str, str] | None = None,  # further headers
         chunk_size: int | None = None,  # bytes per read; `None`: as suits the source
+        max_rate: int | None = None,  # bytes per second; `None`: as fast as it goes
         etag: str | bool = True,  # `True`: made from size and date, `False`: none; or one of your own
         last_modified: datetime | bool = True,  # `True`: the source's, `False`: none; or one of your own
     ) -> None:
         name = source.name if filename is None else filename
         guessed_type = None if content_type else type_unless_in(headers, guess_content_type(name))
-        super().__init__(request=request, status=status, content_type=content_type or guessed_type, headers=headers, chunk_size=chunk_size)
         self.source, self._asked_size = source, chunk_size
+        super().__init__(
+            request=request, status=status, content_type=content_type or guessed_type, headers=headers, chunk_size=chunk_size, max_rate=max_rate
+        )
         self._resource_closers.append(source.close)
         self._stat: Stat | None = None
         self._last_modified: int | None = None  # seconds since the epoch
@@ -318,7 +322,7 @@ class AsyncFileResponse(AsyncResponse):
         is_as_ever = type(self).iter_chunks is AsyncFileResponse.iter_chunks and type(self).aiter_chunks is AsyncFileResponse.aiter_chunks
         has_body = not (self._source_unneeded() or self.content_replaced or self.closed)
         is_large = has_body and sum((stop or 0) - start for _, start, stop in self._pieces) > WORTHWHILE
-        return self.source.lend() if is_large and is_as_ever and zero_copy() else nullcontext()
+        return self.source.lend() if is_large and is_as_ever and self.max_rate is None and zero_copy() else nullcontext()
 
     async def _send_body(self, send: Send) -> None:
         """Have the server send the file, or send what is read."""
@@ -345,6 +349,7 @@ class AsyncFileResponse(AsyncResponse):
         if self._span is None and len(pieces) == 1 and wrapper_sends(self._environ, is_whole):
             descriptor = self._loan.enter_context(self._lend())
             if descriptor is not None and descriptor.is_own:
+                self.transfer.__enter__()  # left by `close`
                 self._span = FileSpan(descriptor, pieces[0][1], cast(int, pieces[0][2]))
         return self._span
 
@@ -355,11 +360,16 @@ class AsyncFileResponse(AsyncResponse):
 
     def close(self) -> None:
         """Give everything back; an error if a WSGI server has sent less than was announced."""
+        outcome: Outcome = "error"
         span, self._span = self._span, None
         try:
             if span is not None:
+                self.transfer.bytes_sent = span.sent
                 with failures_logged(self.source):
                     span.check()
+                outcome = "completed" if span.is_sent else "aborted"
         finally:
+            if span is not None:
+                self.transfer.end(outcome)
             self._loan.close()
             super().close()

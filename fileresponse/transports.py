@@ -97,8 +97,9 @@ class FileSpan:
         start: int,  # offset of the first byte in the source
         stop: int,  # offset after the last
     ) -> None:
-        self._descriptor, self._position, self._stop = descriptor, descriptor.origin + start, descriptor.origin + stop
-        os.lseek(descriptor.number, self._position, os.SEEK_SET)
+        self._descriptor, self._start, self._stop = descriptor, descriptor.origin + start, descriptor.origin + stop
+        self._position: int | None = None  # `None`: nobody has said
+        os.lseek(descriptor.number, self._start, os.SEEK_SET)
 
     def fileno(self) -> int:
         """The descriptor, which stands at the first byte."""
@@ -113,10 +114,28 @@ class FileSpan:
         size: int = -1,  # bytes; negative: all that is left
     ) -> bytes:
         """The next bytes of the span; `TruncatedError` if the file ends before it."""
-        left = self._stop - self._position
+        position = self._start if self._position is None else self._position
+        left = self._stop - position
         wanted = left if size < 0 else min(size, left)
-        data = os.pread(self._descriptor.number, wanted, self._position)
+        data = os.pread(self._descriptor.number, wanted, position)
         if wanted and not data:
             raise TruncatedError(f"the source ended {left} bytes short")
-        self._position += len(data)
+        self._position = position + len(data)
         return data
+
+    def seek(
+        self,
+        position: int,  # offset in the file
+    ) -> None:
+        """Told by `socket.sendfile` when it is over: where it has come to."""
+        self._position = position
+
+    @property
+    def sent(self) -> int | None:
+        """How many bytes have been taken; `None` if nobody has said."""
+        return None if self._position is None else self._position - self._start
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether all of it has been taken, as far as anybody has said."""
+        return self._position in (None, self._stop)
