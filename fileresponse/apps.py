@@ -15,18 +15,19 @@ from django.apps import AppConfig
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
+from .offload import get_offload
 from .s3config import check_stores
 from .serving import max_ranges
 from .transports import zero_copy
 
 # %% ../nbs/12_apps.ipynb #f512f666
-_READ_BY: dict[str, Callable[[], Any]] = {"fileresponse.E004": max_ranges, "fileresponse.E005": zero_copy}
+_READ_BY: dict[str, Callable[[], Any]] = {"fileresponse.E004": max_ranges, "fileresponse.E005": zero_copy, "fileresponse.E006": get_offload}
 
 
 def check_settings(
     app_configs: Any = None,
     **kwargs: Any,
-) -> list[checks.CheckMessage]:  # `fileresponse.E004`: FILERESPONSE_MAX_RANGES, `E005`: FILERESPONSE_ZERO_COPY
+) -> list[checks.CheckMessage]:  # `fileresponse.E004` and so on, one for each
     """A system check of the settings that stand alone."""
     found: list[checks.CheckMessage] = []
     for identifier, read in _READ_BY.items():

@@ -23,6 +23,7 @@ from django.utils.module_loading import import_string
 
 from .files import AnyFile, FileIterWrapper, FileSource, get_content_length
 from .headers import choose_coding, guess_content_type
+from .offload import OffloadingResponse
 from .responses import AsyncResponse
 from .s3 import S3Source, object_source
 from .s3config import describe
@@ -34,7 +35,7 @@ from .storages import storage_source
 _all_ = ["AsyncResponse", "AsyncFileResponse", "FileIterWrapper", "get_content_length", "guess_content_type"]
 
 # %% ../nbs/06_http.ipynb #a9d4b812
-class AiofileFileResponse(AsyncFileResponse):
+class AiofileFileResponse(OffloadingResponse):
     """Serve a file from the filesystem, read with `aiofiles`."""
 
     def __init__(
@@ -42,6 +43,7 @@ class AiofileFileResponse(AsyncFileResponse):
         path: str | bytes | os.PathLike[str],
         *,
         precompressed: bool = False,  # `True`: send `path.br`, `.zst` or `.gz` to clients that take it
+        offload: bool | None = None,  # leave it to the server in front; `None`: as the setting says
         request: HttpRequest | None = None,  # the request it answers, if it is known already
         status: int = 200,  # another one turns ranges and conditions off
         content_type: str | None = None,  # `None`: guessed from the file name
@@ -67,17 +69,21 @@ class AiofileFileResponse(AsyncFileResponse):
             last_modified=last_modified,
         )
         self._path = os.fsdecode(path)
-        self._precompressed = precompressed
+        self._precompressed, self.offload = precompressed, offload
 
     def _look(self, request: HttpRequest | None) -> None:
-        if self._precompressed and request is not None and not self.content_replaced:
+        if request is not None and self._has_choice(request):
             self._choose_variant(find_variants(self._path), request)
         super()._look(request)
 
     async def _alook(self, request: HttpRequest | None) -> None:
-        if self._precompressed and request is not None and not self.content_replaced:
+        if request is not None and self._has_choice(request):
             self._choose_variant(await wrap(find_variants)(self._path), request)
         await super()._alook(request)
+
+    def _has_choice(self, request: HttpRequest) -> bool:
+        """Whether compressed siblings come into question; a server in front looks for its own."""
+        return self._precompressed and not self.content_replaced and self._offloaded(request) is None
 
     def _choose_variant(self, variants: dict[str, str], request: HttpRequest) -> None:
         """Take the place of the file with the compressed sibling that the client likes best."""
@@ -95,7 +101,7 @@ class AiofileFileResponse(AsyncFileResponse):
 Redirect = Callable[[HttpRequest, int], bool]  # of a request and a size in bytes
 
 
-class _ObjectResponse(AsyncFileResponse):
+class _ObjectResponse(OffloadingResponse):
     """Common ground of responses whose source may be an object."""
 
     def _look(self, request: HttpRequest | None) -> None:
@@ -138,6 +144,7 @@ class StorageFileResponse(_ObjectResponse):
         storage: Storage | FieldFile,  # a model's field file, or a storage
         name: str | None = None,  # in the storage; `None` for a field file
         *,
+        offload: bool | None = None,  # leave a file with a path to the server in front; `None`: as the setting says
         request: HttpRequest | None = None,  # the request it answers, if it is known already
         status: int = 200,  # another one turns ranges and conditions off
         content_type: str | None = None,  # `None`: that of the object, or guessed from the file name
@@ -162,6 +169,7 @@ class StorageFileResponse(_ObjectResponse):
             etag=etag,
             last_modified=last_modified,
         )
+        self.offload = offload
 
 # %% ../nbs/06_http.ipynb #25b8bc13
 class AiobotocoreFileResponse(_ObjectResponse):

@@ -205,11 +205,15 @@ class AsyncFileResponse(AsyncResponse):
         """Forget the source and what was said of it; nobody is to remember this answer."""
         for name in (*_OF_THE_BODY, "Content-Range", "ETag", "Expires", "Last-Modified"):
             del self[name]
-        self.status_code, self._decided, self._bodiless = status, True, True
-        self._stat, self._pieces = Stat(0), []
+        self.status_code = status
+        self.leave_body_to_others()
         for name, value in {**headers, "Cache-Control": "no-store", "Content-Length": "0"}.items():
             self[name] = value
         request.META["HTTP_ACCEPT_ENCODING"] = "identity"  # an empty body does not get shorter
+
+    def leave_body_to_others(self) -> None:
+        """Send no body and decide nothing, whatever the request says."""
+        self._stat, self._pieces, self._decided, self._bodiless = Stat(0), [], True, True
 
     def _foreseen(self, request: HttpRequest | None) -> tuple[int, int | None] | None:
         """The span that will be read, if that does not depend on the source (RFC 9110 §13.2.2)."""
