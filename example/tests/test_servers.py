@@ -103,6 +103,12 @@ def test_whole(server: Server, files: Files, name: str) -> None:
     assert (answer.complete, answer.sha256) == (True, files.digests[name])
 
 
+def test_from_the_disk(server: Server, files: Files) -> None:
+    with (files.folder / "large").open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    assert fetch(server.port, "/whole?name=large").sha256 == files.digests["large"]
+
+
 @pytest.mark.parametrize(("offset", "count"), [(0, 1), (999, 1), (1, 998), (0, 0), (1000, 0)])
 def test_span(server: Server, files: Files, offset: int, count: int) -> None:
     answer = fetch(server.port, f"/span?name=small&offset={offset}&count={count}")
