@@ -75,6 +75,13 @@ async def send_parts(send: Any, file: Any, size: int, length: str = "known") -> 
     await body(send, b"--last--")
 
 
+async def send_behind(send: Any, file: Any, size: int) -> None:
+    """The file twice: by ordinary means, all at once, and then by zero-copy."""
+    await start(send, ("content-length", str(2 * size)))
+    await body(send, file.read(), more_body=True)
+    await span(send, file, 0, size)
+
+
 async def send_small(send: Any, file: Any, size: int) -> None:
     """The file in many spans of 10 kB, unknown length, one of them empty."""
     await start(send)
@@ -91,9 +98,9 @@ async def send_too_much(send: Any, file: Any, size: int) -> None:
 
 
 async def send_cancelled(send: Any, file: Any, size: int) -> None:
-    """What an application does that has lost its patience, and goes on all the same."""
-    await start(send, ("content-length", str(size)))
+    """What an application does that has lost its patience, and ends as if all were well."""
+    await start(send)
     try:
-        await asyncio.wait_for(span(send, file, 0, size), 0.2)
+        await asyncio.wait_for(span(send, file, 0, size, more_body=True), 0.2)
     except asyncio.TimeoutError:
-        await body(send, b"and so on")
+        await body(send, b"")
