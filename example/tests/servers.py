@@ -91,10 +91,11 @@ def running(
     *arguments: str,  # further ones of the command; the last of a kind wins
     env: Mapping[str, str] | None = None,  # further variables
     asgi: str = "config.asgi:application",  # what an ASGI server is to run
+    command: list[str] | None = None,  # another than the one of that name
 ) -> Iterator[Server]:
-    """Run the example under one of `COMMANDS`; it has to stop in peace on SIGTERM."""
+    """Run the example under one of `COMMANDS`, or another; it has to stop in peace on SIGTERM."""
     port = free_port()
-    command = [part.format(port=port) for part in COMMANDS[name]]
+    command = [part.format(port=port) for part in command or COMMANDS[name]]
     command = [asgi if part == "config.asgi:application" else part for part in command]
     command += arguments
     variables = {
