@@ -26,6 +26,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.dispatch import Signal
 from django.http.response import HttpResponseBase
 
+from .serving import AsyncFileResponse
+
 # %% ../nbs/08a_lifecycle.ipynb #f0631799
 def own_thread_unused() -> bool:
     """Whether the next `sync_to_async` would start a thread for this request."""
@@ -96,13 +98,16 @@ def nothing_open() -> bool:
     return all(unused) and all(is_plain(cache.close, BaseCache.close) for cache in caches.all(initialized_only=True))
 
 
+_KNOWN_CLOSES = (HttpResponseBase.close, AsyncFileResponse.close)
+
+
 def may_close_here(
     close: Callable[[], Any],  # of a response
 ) -> bool:
     """Whether to close a response on the event loop is the same as to do so in its own thread."""
     response: Any = getattr(close, "__self__", None)
     return (
-        is_plain(close, HttpResponseBase.close)
+        any(is_plain(close, known) for known in _KNOWN_CLOSES)
         and own_thread_unused()
         and only_from_django(signals.request_finished, response._handler_class, _AT_END)
         and all(cannot_block(closer) for closer in response._resource_closers)
