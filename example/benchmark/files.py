@@ -20,7 +20,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from .files_report import ratios, table
+from .files_report import goals, ratios, table
 from .harness import (
     PROGRESS,
     chosen,
@@ -396,7 +396,7 @@ def main() -> None:
         "versions": versions(PACKAGES, **more_versions()),
     }
     titles = {"titles": {one.name: one.title for one in CONTESTANTS}, "missing": absent}
-    print(table(written(RESULTS, begun, facts | titles, p, measured, ratios)))
+    print(table(written(RESULTS, begun, facts | titles, p, measured, ratios, goals)))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from .report import (
     Found,
     Goal,
     goal_line,
-    goal_lines,
     per_round,
     ratio_of,
     rows,
@@ -99,12 +98,24 @@ def ratios(rounds: list[Found]) -> dict[str, Any]:
     return compared | {name: disturbed(contestant) for name, contestant in PINGED.items()}
 
 
-def goals(results: dict[str, Any]) -> list[str]:
-    """All goals, a line for each."""
+def goals(results: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """What was to be reached, beside what was found; no `sense`: for comparison only; no `value`: not measured."""
     memory = results["memory"].get("ours", {})
     title = f"MB of memory for each of {memory.get('clients', 0)} slow clients, uvicorn"
-    line = goal_line(title, memory.get("mb_per_client"), "at most", MEMORY_GOAL)
-    return [line, *goal_lines(GOALS, results["ratios"])]
+    once = {"median": memory.get("mb_per_client"), "rounds": []}
+    named = results["ratios"] | {"memory": once}
+    return {
+        "goals": [
+            {
+                "title": title,
+                "value": (named[name] or {}).get("median"),
+                "rounds": (named[name] or {}).get("rounds", []),
+                "sense": sense,
+                "goal": number,
+            }
+            for name, title, sense, number in [("memory", title, "at most", MEMORY_GOAL), *GOALS]
+        ]
+    }
 
 
 def readable(size: float) -> str:
@@ -132,7 +143,10 @@ def table(results: dict[str, Any]) -> str:
     shown = {titles[name]: row | results["memory"].get(name, {}) for name, row in medians.items()}
     waiting = {title: row for title, row in shown.items() if {"clients", "cold_mb_s"} & row.keys()}
     absent = [f"MISSING: {titles[name]}: no {needs}" for name, needs in results["missing"].items()]
-    parts = [rows(SPEED, shown), rows(WAITING, waiting), growth(results), goals(results)]
+    parts = [rows(SPEED, shown), rows(WAITING, waiting), growth(results)]
+    parts.append(
+        [goal_line(g["title"], g["value"], g["sense"], g["goal"]) for g in results["goals"]]
+    )
     return "\n".join(line for part in parts for line in [*part, ""]) + "\n".join(
         [*absent, *notes(results)]
     )

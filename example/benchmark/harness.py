@@ -125,8 +125,9 @@ def written(
     parameters: Any,
     measured: Mapping[str, Any],
     ratios: Callable[[list[Found]], dict[str, Any]],
+    read_off: Callable[[dict[str, Any]], dict[str, Any]] = lambda results: {},
 ) -> dict[str, Any]:
-    """The results, with what they stand on, medians and ratios; they are in the file now."""
+    """The results, with what they stand on, medians, ratios and more; they are in the file now."""
     results = {
         "date": time.strftime("%Y-%m-%d", time.gmtime(begun)),
         "seconds": round(time.time() - begun),
@@ -136,5 +137,6 @@ def written(
         "medians": medians(measured["rounds"]),
         "ratios": ratios(measured["rounds"]),
     }
+    results |= read_off(results)
     file.write_text(json.dumps(rounded(results), indent=1) + "\n")
     return results
