@@ -27,7 +27,8 @@ from django.http import HttpRequest
 from .bridge import as_async, as_sync, portal
 from .files import FileSource
 from .serving import AsyncFileResponse
-from .sources import BytesSource, PathSource, Source, Stat, TruncatedError
+from .paths import PathSource
+from .sources import BytesSource, Source, Stat, TruncatedError, checked_chunk_size
 from .storages import storage_source
 
 # %% ../nbs/07b_archives.ipynb #8f645970
@@ -44,11 +45,11 @@ class _IterableSource(Source):
     def open(self) -> Stat:
         return Stat()
 
-    def read(self, start: int, size: int) -> bytes:
-        raise NotImplementedError("an iterable is read by `chunks`")
-
-    def chunks(self, start: int, stop: int | None, chunk_size: int) -> Iterator[bytes]:
+    def chunks(self, start: int, stop: int | None, chunk_size: int | None = None) -> Iterator[bytes]:
         return iter(self._iterable) if hasattr(self._iterable, "__iter__") else as_sync(self._iterable)
+
+    def achunks(self, start: int, stop: int | None, chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
+        return as_async(self.chunks(start, stop, chunk_size))
 
     def close(self) -> None:
         if callable(close := getattr(self._iterable, "close", None)):
@@ -249,12 +250,10 @@ class ZipSource(Source):
             digest.update(repr((member.name, size, date, etag, data and hashlib.sha256(data).digest(), member.modified)).encode())
         return f'"{digest.hexdigest()[:32]}"'
 
-    def read(self, start: int, size: int) -> bytes:
-        raise NotImplementedError("an archive is read by `chunks`")
-
-    def chunks(self, start: int, stop: int | None, chunk_size: int) -> Iterator[bytes]:
+    def chunks(self, start: int, stop: int | None, chunk_size: int | None = None) -> Iterator[bytes]:
         """A span of the archive; `TruncatedError` if a member has changed since it was looked at."""
         position, waiting, due = 0, bytearray(), 0.0
+        chunk_size = checked_chunk_size(chunk_size)
         with closing(written(self._members, self._method, chunk_size)) as pieces:
             for piece in pieces:
                 skipped = min(max(start - position, 0), len(piece))
@@ -274,7 +273,7 @@ class ZipSource(Source):
         if stop is not None and position < stop:
             raise TruncatedError(f"{self!r} ended at byte {position}, {stop - position} bytes short")
 
-    def achunks(self, start: int, stop: int | None, chunk_size: int) -> AsyncGenerator[bytes, None]:
+    def achunks(self, start: int, stop: int | None, chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
         return as_async(self.chunks(start, stop, chunk_size))
 
     def close(self) -> None:
@@ -297,6 +296,7 @@ class ZipResponse(AsyncFileResponse):
         content_type: str = "application/zip",
         headers: Mapping[str, str] | None = None,  # further headers
         chunk_size: int | None = None,  # bytes per read; `None`: `DEFAULT_CHUNK_SIZE`
+        max_rate: int | None = None,  # bytes per second; `None`: as fast as it goes
         etag: str | bool = True,  # `True`: made from the members, `False`: none; or one of your own
         last_modified: datetime | bool = True,  # `True`: that of the youngest member, `False`: none; or one of your own
     ) -> None:
@@ -308,6 +308,7 @@ class ZipResponse(AsyncFileResponse):
             as_attachment=as_attachment,
             headers=headers,
             chunk_size=chunk_size,
+            max_rate=max_rate,
             etag=etag,
             last_modified=last_modified,
         )

@@ -23,17 +23,19 @@ from django.utils.module_loading import import_string
 
 from .files import AnyFile, FileIterWrapper, FileSource, get_content_length
 from .headers import choose_coding, guess_content_type
+from .offload import OffloadingResponse
 from .responses import AsyncResponse
 from .s3 import S3Source, object_source
 from .s3config import describe
 from .serving import AsyncFileResponse
-from .sources import PathSource, Stat, find_variants
+from .paths import PathSource, find_variants
+from .sources import Stat
 from .storages import storage_source
 
 _all_ = ["AsyncResponse", "AsyncFileResponse", "FileIterWrapper", "get_content_length", "guess_content_type"]
 
 # %% ../nbs/06_http.ipynb #a9d4b812
-class AiofileFileResponse(AsyncFileResponse):
+class AiofileFileResponse(OffloadingResponse):
     """Serve a file from the filesystem, read with `aiofiles`."""
 
     def __init__(
@@ -41,6 +43,7 @@ class AiofileFileResponse(AsyncFileResponse):
         path: str | bytes | os.PathLike[str],
         *,
         precompressed: bool = False,  # `True`: send `path.br`, `.zst` or `.gz` to clients that take it
+        offload: bool | None = None,  # leave it to the server in front; `None`: as the setting says
         request: HttpRequest | None = None,  # the request it answers, if it is known already
         status: int = 200,  # another one turns ranges and conditions off
         content_type: str | None = None,  # `None`: guessed from the file name
@@ -48,6 +51,7 @@ class AiofileFileResponse(AsyncFileResponse):
         as_attachment: bool = False,  # `True`: the browser saves it
         headers: Mapping[str, str] | None = None,  # further headers
         chunk_size: int | None = None,  # bytes per read; `None`: as suits the source
+        max_rate: int | None = None,  # bytes per second; `None`: as fast as it goes
         etag: str | bool = True,  # `True`: made from size and date, `False`: none; or one of your own
         last_modified: datetime | bool = True,  # `True`: the file's, `False`: none; or one of your own
     ) -> None:
@@ -60,21 +64,26 @@ class AiofileFileResponse(AsyncFileResponse):
             as_attachment=as_attachment,
             headers=headers,
             chunk_size=chunk_size,
+            max_rate=max_rate,
             etag=etag,
             last_modified=last_modified,
         )
         self._path = os.fsdecode(path)
-        self._precompressed = precompressed
+        self._precompressed, self.offload = precompressed, offload
 
     def _look(self, request: HttpRequest | None) -> None:
-        if self._precompressed and request is not None and not self.content_replaced:
+        if request is not None and self._has_choice(request):
             self._choose_variant(find_variants(self._path), request)
         super()._look(request)
 
     async def _alook(self, request: HttpRequest | None) -> None:
-        if self._precompressed and request is not None and not self.content_replaced:
+        if request is not None and self._has_choice(request):
             self._choose_variant(await wrap(find_variants)(self._path), request)
         await super()._alook(request)
+
+    def _has_choice(self, request: HttpRequest) -> bool:
+        """Whether compressed siblings come into question; a server in front looks for its own."""
+        return self._precompressed and not self.content_replaced and self._offloaded(request) is None
 
     def _choose_variant(self, variants: dict[str, str], request: HttpRequest) -> None:
         """Take the place of the file with the compressed sibling that the client likes best."""
@@ -92,7 +101,7 @@ class AiofileFileResponse(AsyncFileResponse):
 Redirect = Callable[[HttpRequest, int], bool]  # of a request and a size in bytes
 
 
-class _ObjectResponse(AsyncFileResponse):
+class _ObjectResponse(OffloadingResponse):
     """Common ground of responses whose source may be an object."""
 
     def _look(self, request: HttpRequest | None) -> None:
@@ -135,6 +144,7 @@ class StorageFileResponse(_ObjectResponse):
         storage: Storage | FieldFile,  # a model's field file, or a storage
         name: str | None = None,  # in the storage; `None` for a field file
         *,
+        offload: bool | None = None,  # leave a file with a path to the server in front; `None`: as the setting says
         request: HttpRequest | None = None,  # the request it answers, if it is known already
         status: int = 200,  # another one turns ranges and conditions off
         content_type: str | None = None,  # `None`: that of the object, or guessed from the file name
@@ -142,6 +152,7 @@ class StorageFileResponse(_ObjectResponse):
         as_attachment: bool = False,  # `True`: the browser saves it
         headers: Mapping[str, str] | None = None,  # further headers
         chunk_size: int | None = None,  # bytes per read; `None`: as suits the source
+        max_rate: int | None = None,  # bytes per second; `None`: as fast as it goes
         etag: str | bool = True,  # `True`: the store's, or made from size and date, `False`: none; or one of your own
         last_modified: datetime | bool = True,  # `True`: the file's, `False`: none; or one of your own
     ) -> None:
@@ -154,9 +165,11 @@ class StorageFileResponse(_ObjectResponse):
             as_attachment=as_attachment,
             headers=headers,
             chunk_size=chunk_size,
+            max_rate=max_rate,
             etag=etag,
             last_modified=last_modified,
         )
+        self.offload = offload
 
 # %% ../nbs/06_http.ipynb #25b8bc13
 class AiobotocoreFileResponse(_ObjectResponse):
@@ -178,6 +191,7 @@ class AiobotocoreFileResponse(_ObjectResponse):
         as_attachment: bool = False,  # `True`: the browser saves it
         headers: Mapping[str, str] | None = None,  # further headers
         chunk_size: int | None = None,  # bytes per read; `None`: as suits the source
+        max_rate: int | None = None,  # bytes per second; `None`: as fast as it goes
         etag: str | bool = True,  # `True`: the object's, `False`: none; or one of your own
         last_modified: datetime | bool = True,  # `True`: the object's, `False`: none; or one of your own
         **options: Any,  # of the store, as `StoreConfig` calls them: `endpoint_url`, `region_name`, …
@@ -191,6 +205,7 @@ class AiobotocoreFileResponse(_ObjectResponse):
             as_attachment=as_attachment,
             headers=headers,
             chunk_size=chunk_size,
+            max_rate=max_rate,
             etag=etag,
             last_modified=last_modified,
         )
@@ -218,6 +233,7 @@ async def create_async_file_response(
     content_type: str | None = None,  # `None`: guessed from the file name
     filename: str | None = None,  # under which it is saved; `None`: that of the file, or "unknown"
     headers: Mapping[str, str] | None = None,  # further headers
+    max_rate: int | None = None,  # bytes per second; `None`: as fast as it goes
     etag: str | bool = True,  # `True`: made from size and date, `False`: none; or one of your own
     last_modified: datetime | bool = True,  # `True`: the file's, `False`: none; or one of your own
 ) -> AsyncFileResponse:
@@ -229,6 +245,7 @@ async def create_async_file_response(
         "as_attachment": as_attachment,
         "headers": headers,
         "chunk_size": chunk_size,
+        "max_rate": max_rate,
         "etag": etag,
         "last_modified": last_modified,
     }

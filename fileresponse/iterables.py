@@ -196,13 +196,14 @@ class IterableResponse(AsyncResponse):
         content_type: str | None = None,  # `None`: guessed from `filename`
         headers: Mapping[str, str] | None = None,  # further headers
         chunk_size: int | None = None,  # bytes per `read`; `None`: `DEFAULT_CHUNK_SIZE`
+        max_rate: int | None = None,  # bytes per second; `None`: as fast as it goes
     ) -> None:
         if not isinstance(buffer_size, int) or buffer_size < 0:
             raise ValueError(f"buffer_size must be a number of bytes, 0 or more, not {buffer_size!r}")
         if not isinstance(flush_interval, (int, float)) or flush_interval < 0:
             raise ValueError(f"flush_interval must be a number of seconds, 0 or more, not {flush_interval!r}")
         content_type = content_type or type_unless_in(headers, guess_content_type(filename or ""))
-        super().__init__(request=request, status=status, content_type=content_type, headers=headers, chunk_size=chunk_size)
+        super().__init__(request=request, status=status, content_type=content_type, headers=headers, chunk_size=chunk_size, max_rate=max_rate)
         self._items: Items | None = as_items(iterable, self.chunk_size)
         self._gathering = buffer_size, flush_interval
         self._compresses = False

@@ -9,7 +9,7 @@ __all__ = ['Send', 'logger', 'type_unless_in', 'AsyncResponse', 'failures_logged
 
 # %% ../nbs/05d_responses.ipynb #fdc9687d
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from typing import Any
 
@@ -17,6 +17,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
 from .bridge import pulled, turns
+from .rates import athrottled, checked_rate, throttled
+from .signals import Transfer, download_finished
 from .sources import checked_chunk_size
 from .twoway import TwoWayResponse
 
@@ -42,15 +44,23 @@ class AsyncResponse(TwoWayResponse):
         content_type: str | None = None,  # `None`: `application/octet-stream`
         headers: Mapping[str, str] | None = None,  # further headers
         chunk_size: int | None = None,  # bytes per read; `None`: `DEFAULT_CHUNK_SIZE`
+        max_rate: int | None = None,  # bytes per second; `None`: as fast as it goes
     ) -> None:
-        self.chunk_size = checked_chunk_size(chunk_size)
+        self.chunk_size, self.max_rate = checked_chunk_size(chunk_size), checked_rate(max_rate)
+        self.transfer = Transfer(self)
         content_type = content_type or type_unless_in(headers, "application/octet-stream")
         super().__init__(status=status, content_type=content_type, headers=headers)
+        self._resource_closers.append(self.transfer.close)
         if request is not None:
             self.accept(request)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} status_code={self.status_code}>"
+
+    def accept(self, request: HttpRequest) -> None:
+        """Take note of the request."""
+        super().accept(request)
+        self.transfer.request = request
 
     def prepare(
         self,
@@ -79,12 +89,20 @@ class AsyncResponse(TwoWayResponse):
         """Send the whole response to an ASGI server."""
         await self.aprepare()
         await self._send_start(send)
-        take_turns = turns()
-        async with aclosing(aiter(self)) as chunks:
+        await self._send_body(send)
+
+    async def _send_body(self, send: Send) -> None:
+        """Send what is iterated; it is over with the byte that completes `Content-Length`, or in the end."""
+        left, more, take_turns = int(self.get("Content-Length", "-1")), True, turns()
+        async with aclosing(self._apaced()) as chunks:
             async for chunk in chunks:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                await take_turns()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+                left -= len(chunk)
+                more = left != 0
+                await send({"type": "http.response.body", "body": chunk, "more_body": more})
+                if more:
+                    await take_turns()
+        if more:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def send_stream_to_client(
         self,
@@ -99,6 +117,46 @@ class AsyncResponse(TwoWayResponse):
             more = len(chunk) > 0
             await send({"type": "http.response.body", "body": chunk, "more_body": more})
             await take_turns()
+
+    async def deliver(
+        self,
+        send: Send,  # as an ASGI server hands it to the application
+    ) -> None:
+        """`stream`, and tell those who want to know that it begins and how it ends."""
+        async with self.transfer:
+            await self.stream(self._counting(send) if download_finished.receivers else send)
+
+    def _counting(self, send: Send) -> Send:
+        """`send`, taking note of how many bytes of the body the server has taken."""
+
+        async def count(event: Mapping[str, Any]) -> None:
+            await send(event)
+            self.transfer.sent(event["count"] if "count" in event else len(event.get("body", b"")))
+            if event["type"] == "http.response.pathsend":
+                self.transfer.bytes_sent = None
+
+        return count
+
+    def _apaced(self) -> AsyncGenerator[bytes, None]:
+        """The body, no faster than it may go."""
+        content = super().__aiter__()
+        return athrottled(content, self.max_rate) if self.max_rate else content
+
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        async with self.transfer, aclosing(self._apaced()) as chunks:
+            async for chunk in chunks:
+                yield chunk
+                self.transfer.sent(len(chunk))
+
+    def __iter__(self) -> Iterator[bytes]:
+        content = super().__iter__()
+        return self._observed(throttled(content, self.max_rate) if self.max_rate else content)
+
+    def _observed(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        with self.transfer:
+            for chunk in chunks:
+                yield chunk
+                self.transfer.sent(len(chunk))
 
     async def _send_start(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.response_headers})

@@ -13,6 +13,7 @@ import logging
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import replace
+from time import monotonic
 from typing import Any, Literal, cast
 
 import anyio
@@ -21,7 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 from .bridge import as_sync, portal
 from .s3clients import READ_AHEAD, Pool, get_pool, lend_client
 from .s3config import StoreConfig, get_config
-from .sources import Source, Stat, TruncatedError, UnavailableError
+from .sources import Pace, Source, Stat, TruncatedError, UnavailableError
 
 # %% ../nbs/05b_s3.ipynb #30a0ff72
 _MISSING = ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "KeyTooLongError", "XMinioInvalidObjectName", "404", "405")
@@ -146,7 +147,7 @@ class Body:
         stop: int,  # offset after its last
     ) -> None:
         self.pool, self.position, self.stop = pool, start, stop
-        self._stream = stream
+        self._stream, self._ahead = stream, READ_AHEAD
 
     def has_next(
         self,
@@ -164,14 +165,17 @@ class Body:
         self.position += len(chunk)
         return chunk
 
-    def read_more_ahead(
+    def read_ahead(
         self,
-        size: int,  # bytes
+        size: int,  # bytes, that are as many as are read at a time
     ) -> None:
-        """Let more wait in memory, for a client that takes it quickly."""
+        """Let so much wait in memory, if it is another size than before."""
+        if size == self._ahead:
+            return
+        self._ahead = size
         content: Any = getattr(getattr(self._stream, "raw_stream", None), "content", None)
         if hasattr(content, "set_read_chunk_size"):  # in newer versions of aiohttp
-            content.set_read_chunk_size(size)
+            content.set_read_chunk_size(max(size, READ_AHEAD))
 
     def close(self) -> None:
         """Give the connection back; harmless when that is done."""
@@ -187,9 +191,6 @@ class Body:
 
 # %% ../nbs/05b_s3.ipynb #1fb6b788
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds before a broken body is asked for again
-_FAST = 6 * 1024**2  # bytes that a client takes without a pause; Linux itself takes 4 MiB for it by default
-_FAST_CHUNK = 256 * 1024  # bytes to read at a time then
-_SLOW = 0.05  # seconds, a pause
 _PROGRESS = 1024**2  # bytes after which a break counts as the first again
 _LONGEST_KEY = 1024  # bytes
 
@@ -200,7 +201,6 @@ class S3Source(Source):
     """An object in an S3 store."""
 
     single_span = loop_bound = True
-    chunk_size = READ_AHEAD
 
     def __init__(
         self,
@@ -243,50 +243,39 @@ class S3Source(Source):
             with _store_errors(self.config, self.address):
                 self._body = await self._get(start, stop)
 
-    async def aread(self, start: int, size: int) -> bytes:
-        """Up to `size` bytes from offset `start`; `b""` only at the end."""
-        whole = cast(int, (self._pinned or await self.astat()).size)
-        if start >= whole:
-            return b""
-        await self.amake_ready(start, min(start + size, whole))
-        with _store_errors(self.config, self.address):
-            return await cast(Body, self._body).read(size)
-
-    async def achunks(self, start: int, stop: int | None, chunk_size: int) -> AsyncGenerator[bytes, None]:
+    async def achunks(self, start: int, stop: int | None, chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
         """Read a half-open span, resuming it when it breaks off; `TruncatedError` if that is in vain."""
         stop = cast(int, (self._pinned or await self.astat()).size) if stop is None else stop
         retries, resumed = 0, start
-        while start < stop:
-            try:
-                await self.amake_ready(start, stop)
-                async with aclosing(self._chunks_of(cast(Body, self._body), stop, chunk_size)) as chunks:
-                    async for chunk in chunks:
-                        start += len(chunk)
-                        yield chunk
-            except (UnavailableError, FileNotFoundError) as error:
-                self.close()
-                retries, resumed = (retries if start - resumed < _PROGRESS else 0) + 1, start
-                if retries > self.config.max_retries or getattr(error, "reason", "refused") == "refused":
-                    raise TruncatedError(f"{error}; {stop - start} bytes short") from None
-                logger.info("Reading on at byte %d of %r: %s", start, self, error)
-                await anyio.sleep(min(_FIRST_PAUSE * 2 ** (retries - 1), _LONGEST_PAUSE))
+        with Pace(chunk_size) as pace:
+            while start < stop:
+                try:
+                    await self.amake_ready(start, stop)
+                    async with aclosing(self._chunks_of(cast(Body, self._body), stop, pace)) as chunks:
+                        async for chunk in chunks:
+                            start += len(chunk)
+                            yield chunk
+                except (UnavailableError, FileNotFoundError) as error:
+                    self.close()
+                    retries, resumed = (retries if start - resumed < _PROGRESS else 0) + 1, start
+                    if retries > self.config.max_retries or getattr(error, "reason", "refused") == "refused":
+                        raise TruncatedError(f"{error}; {stop - start} bytes short") from None
+                    logger.info("Reading on at byte %d of %r: %s", start, self, error)
+                    await anyio.sleep(min(_FIRST_PAUSE * 2 ** (retries - 1), _LONGEST_PAUSE))
 
-    async def _chunks_of(self, body: Body, stop: int, chunk_size: int) -> AsyncGenerator[bytes, None]:
+    async def _chunks_of(self, body: Body, stop: int, pace: Pace) -> AsyncGenerator[bytes, None]:
         """What is left of a body; `UnavailableError` if it breaks off, and nothing more once it is closed."""
-        now, quick = asyncio.get_running_loop().time, 0
         with _store_errors(self.config, self.address):
             while body is self._body and body.position < stop:
-                size = _FAST_CHUNK if quick > _FAST and chunk_size == self.chunk_size else chunk_size
-                chunk = await body.read(min(size, stop - body.position))
+                body.read_ahead(pace.size)
+                chunk = await body.read(min(pace.size, stop - body.position))
                 if not chunk:
                     raise UnavailableError(f"{self.address}: store {self.config.name!r} ended it at byte {body.position}", "busy")
                 if body.position == stop:
                     self.close()  # a slow client need not hold a connection for its last chunk
-                before = now()
+                given = monotonic()
                 yield chunk
-                quick = quick + len(chunk) if now() - before < _SLOW else 0
-                if quick > _FAST:
-                    body.read_more_ahead(_FAST_CHUNK)
+                pace.took(len(chunk), monotonic() - given)
 
     async def _head(self, client: Any) -> Mapping[str, Any]:
         """`HeadObject`; if there is no such thing, find out whether the bucket is there."""
@@ -384,10 +373,7 @@ class S3Source(Source):
     def make_ready(self, start: int, stop: int | None) -> None:
         portal().call(self.amake_ready, start, stop)
 
-    def read(self, start: int, size: int) -> bytes:
-        return portal().call(self.aread, start, size)
-
-    def chunks(self, start: int, stop: int | None, chunk_size: int) -> Iterator[bytes]:
+    def chunks(self, start: int, stop: int | None, chunk_size: int | None = None) -> Iterator[bytes]:
         return as_sync(self.achunks(start, stop, chunk_size))
 
 

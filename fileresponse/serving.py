@@ -11,10 +11,10 @@ __all__ = ['http_errors', 'max_ranges', 'AsyncFileResponse']
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, aclosing, contextmanager, nullcontext
 from datetime import datetime
 from secrets import token_hex
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
@@ -25,8 +25,10 @@ from django.utils.http import http_date, quote_etag
 from .conditions import DATE_LAG, Decision, decide, make_etag, make_last_modified, parse_date, parse_etags
 from .headers import content_disposition, guess_content_type
 from .ranges import Plan, content_range, foresee_span, framed_size
-from .responses import AsyncResponse, failures_logged, logger, type_unless_in
-from .sources import Source, Stat, TruncatedError, UnavailableError
+from .signals import Outcome
+from .responses import AsyncResponse, Send, failures_logged, logger, type_unless_in
+from .sources import LARGE_CHUNK, Descriptor, Source, Stat, TruncatedError, UnavailableError
+from .transports import WORTHWHILE, FileSpan, Piece, check_length, wrapper_sends, zero_copy, zero_copy_events
 
 # %% ../nbs/05e_serving.ipynb #b3c611ca
 @contextmanager
@@ -101,19 +103,24 @@ class AsyncFileResponse(AsyncResponse):
         as_attachment: bool = False,  # `True`: the browser saves it
         headers: Mapping[str, str] | None = None,  # further headers
         chunk_size: int | None = None,  # bytes per read; `None`: as suits the source
+        max_rate: int | None = None,  # bytes per second; `None`: as fast as it goes
         etag: str | bool = True,  # `True`: made from size and date, `False`: none; or one of your own
         last_modified: datetime | bool = True,  # `True`: the source's, `False`: none; or one of your own
     ) -> None:
         name = source.name if filename is None else filename
         guessed_type = None if content_type else type_unless_in(headers, guess_content_type(name))
-        chunk_size = source.chunk_size if chunk_size is None else chunk_size
-        super().__init__(request=request, status=status, content_type=content_type or guessed_type, headers=headers, chunk_size=chunk_size)
-        self.source = source
+        self.source, self._asked_size = source, chunk_size
+        super().__init__(
+            request=request, status=status, content_type=content_type or guessed_type, headers=headers, chunk_size=chunk_size, max_rate=max_rate
+        )
         self._resource_closers.append(source.close)
         self._stat: Stat | None = None
         self._last_modified: int | None = None  # seconds since the epoch
         self._decided, self._bodiless, self._has_variants = False, False, False
-        self._pieces: list[tuple[bytes, int, int | None]] = []  # framing, then a span of the source
+        self._pieces: list[Piece] = []
+        self._extensions: Mapping[str, Any] = {}  # what the ASGI server can do
+        self._environ: Mapping[str, Any] = {}  # what the WSGI server can do
+        self._loan, self._span = ExitStack(), cast(FileSpan | None, None)  # what a WSGI server has been lent
         disposition = content_disposition(as_attachment, name)
         guessed_disposition = None if as_attachment or filename is not None or "Content-Disposition" in self else disposition
         if disposition is not None:
@@ -134,6 +141,12 @@ class AsyncFileResponse(AsyncResponse):
         if isinstance(last_modified, datetime):
             self.setdefault("Last-Modified", http_date(min(last_modified.timestamp(), time.time() - DATE_LAG)))
         self._makes_etag, self._makes_date = etag is True, last_modified is True
+
+    def accept(self, request: HttpRequest) -> None:
+        """Take note of the request, and of what the server can do."""
+        super().accept(request)
+        self._extensions = (getattr(request, "scope", None) or {}).get("extensions") or {}
+        self._environ = getattr(request, "environ", {})
 
     def prepare(self, request: HttpRequest | None = None) -> None:
         """Open the source, set headers, decide; `Http404` or `PermissionDenied` if it cannot be opened."""
@@ -192,11 +205,15 @@ class AsyncFileResponse(AsyncResponse):
         """Forget the source and what was said of it; nobody is to remember this answer."""
         for name in (*_OF_THE_BODY, "Content-Range", "ETag", "Expires", "Last-Modified"):
             del self[name]
-        self.status_code, self._decided, self._bodiless = status, True, True
-        self._stat, self._pieces = Stat(0), []
+        self.status_code = status
+        self.leave_body_to_others()
         for name, value in {**headers, "Cache-Control": "no-store", "Content-Length": "0"}.items():
             self[name] = value
         request.META["HTTP_ACCEPT_ENCODING"] = "identity"  # an empty body does not get shorter
+
+    def leave_body_to_others(self) -> None:
+        """Send no body and decide nothing, whatever the request says."""
+        self._stat, self._pieces, self._decided, self._bodiless = Stat(0), [], True, True
 
     def _foreseen(self, request: HttpRequest | None) -> tuple[int, int | None] | None:
         """The span that will be read, if that does not depend on the source (RFC 9110 §13.2.2)."""
@@ -271,7 +288,7 @@ class AsyncFileResponse(AsyncResponse):
         self._pieces = [*((part.head, *part.span) for part in parts), (closing, 0, 0)]
         request.META["HTTP_ACCEPT_ENCODING"] = "identity"  # no middleware may compress what has been cut to size
 
-    def _take_pieces(self) -> list[tuple[bytes, int, int | None]]:
+    def _take_pieces(self) -> list[Piece]:
         """What to send: all of it the first time, then nothing."""
         pieces, self._pieces = self._pieces, []
         return pieces
@@ -285,7 +302,7 @@ class AsyncFileResponse(AsyncResponse):
                 for framing, start, stop in self._take_pieces():
                     if framing:
                         yield framing
-                    yield from self.source.chunks(start, stop, self.chunk_size)
+                    yield from self.source.chunks(start, stop, self._asked_size)
         finally:
             self.source.close()
 
@@ -298,8 +315,65 @@ class AsyncFileResponse(AsyncResponse):
                 for framing, start, stop in self._take_pieces():
                     if framing:
                         yield framing
-                    async with aclosing(self.source.achunks(start, stop, self.chunk_size)) as chunks:
+                    async with aclosing(self.source.achunks(start, stop, self._asked_size)) as chunks:
                         async for chunk in chunks:
                             yield chunk
         finally:
             await self.source.aclose()
+
+    def _lend(self) -> AbstractContextManager[Descriptor | None]:
+        """The source's descriptor, if it makes sense that the server copies by itself."""
+        is_as_ever = type(self).iter_chunks is AsyncFileResponse.iter_chunks and type(self).aiter_chunks is AsyncFileResponse.aiter_chunks
+        has_body = not (self._source_unneeded() or self.content_replaced or self.closed)
+        is_large = has_body and sum((stop or 0) - start for _, start, stop in self._pieces) > WORTHWHILE
+        return self.source.lend() if is_large and is_as_ever and self.max_rate is None and zero_copy() else nullcontext()
+
+    async def _send_body(self, send: Send) -> None:
+        """Have the server send the file, or send what is read."""
+        with self._lend() if self._extensions else nullcontext() as descriptor:
+            size = cast(Stat, self._stat).size
+            events = zero_copy_events(descriptor, self._pieces, cast(int, size), self._extensions) if descriptor else []
+            if descriptor is None or not events:
+                return await super()._send_body(send)
+            try:
+                with failures_logged(self.source):
+                    stop = max(cast(int, stop) for _, _, stop in self._take_pieces())
+                    for event in events[:-1]:
+                        await send(event)
+                    check_length(descriptor, stop)
+                    await send(events[-1])
+            finally:
+                await self.source.aclose()
+
+    @property
+    def file_to_stream(self) -> FileSpan | None:
+        """What Django's WSGI handler gives to the server's file wrapper; `None`: the response is iterated."""
+        pieces = [piece for piece in self._pieces if piece != (b"", 0, 0)]
+        is_whole = self.status_code == 200
+        if self._span is None and len(pieces) == 1 and wrapper_sends(self._environ, is_whole):
+            descriptor = self._loan.enter_context(self._lend())
+            if descriptor is not None and descriptor.is_own:
+                self.transfer.__enter__()  # left by `close`
+                self._span = FileSpan(descriptor, pieces[0][1], cast(int, pieces[0][2]))
+        return self._span
+
+    @property
+    def block_size(self) -> int:
+        """Bytes at a time, for a file wrapper that reads after all."""
+        return self._asked_size or LARGE_CHUNK
+
+    def close(self) -> None:
+        """Give everything back; an error if a WSGI server has sent less than was announced."""
+        outcome: Outcome = "error"
+        span, self._span = self._span, None
+        try:
+            if span is not None:
+                self.transfer.bytes_sent = span.sent
+                with failures_logged(self.source):
+                    span.check()
+                outcome = "completed" if span.is_sent else "aborted"
+        finally:
+            if span is not None:
+                self.transfer.end(outcome)
+            self._loan.close()
+            super().close()

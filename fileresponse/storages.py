@@ -10,7 +10,7 @@ __all__ = ['StorageSource', 'storage_source']
 # %% ../nbs/05c_storages.ipynb #13612ff7
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -21,10 +21,11 @@ from django.db.models.fields.files import FieldFile
 from .files import FileSource, in_own_thread
 from .s3 import S3Source
 from .s3config import StoreConfig, get_config
-from .sources import PathSource, Source, Stat
+from .paths import PathSource
+from .sources import Descriptor, OffsetSource, Source, Stat
 
 # %% ../nbs/05c_storages.ipynb #d54d1aef
-class StorageSource(Source):
+class StorageSource(OffsetSource):
     """A file that is opened by its storage."""
 
     def __init__(
@@ -80,6 +81,9 @@ class StorageSource(Source):
 
     def read(self, start: int, size: int) -> bytes:
         return self._opened().read(start, size)
+
+    def lend(self) -> AbstractContextManager[Descriptor | None]:
+        return self._opened().lend()
 
     async def astat(self) -> Stat:
         return await in_own_thread(self.stat)

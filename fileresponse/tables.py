@@ -148,6 +148,7 @@ class CSVResponse(IterableResponse):
         status: int = 200,
         content_type: str = "text/csv; charset=utf-8",
         headers: Mapping[str, str] | None = None,  # further headers
+        max_rate: int | None = None,  # bytes per second; `None`: as fast as it goes
         **options: Any,  # of `csv.writer`: `dialect`, `delimiter`, `quoting`, …
     ) -> None:
         super().__init__(
@@ -160,6 +161,7 @@ class CSVResponse(IterableResponse):
             status=status,
             content_type=content_type,
             headers=headers,
+            max_rate=max_rate,
         )
         if callable(close := getattr(rows, "close", None)):
             self._resource_closers.append(close)

@@ -23,6 +23,7 @@ COMMANDS = {
         "uvicorn", "--factory", "django.core.asgi:get_asgi_application", "--host", HOST, "--port", "{port}"
     ],
     "hypercorn": ["hypercorn", "config.asgi:application", "--bind", HOST + ":{port}"],
+    "anycorn": ["anycorn", "config.asgi:application", "--bind", HOST + ":{port}"],
     "daphne": ["daphne", "config.asgi:application", "--bind", HOST, "--port", "{port}"],
     "granian": ["granian", "--interface", "asgi", "config.asgi:application", "--host", HOST, "--port", "{port}"],
     "gunicorn": ["gunicorn", "config.wsgi:application", "--threads", "8", "--bind", HOST + ":{port}"],
@@ -90,10 +91,11 @@ def running(
     *arguments: str,  # further ones of the command; the last of a kind wins
     env: Mapping[str, str] | None = None,  # further variables
     asgi: str = "config.asgi:application",  # what an ASGI server is to run
+    command: list[str] | None = None,  # another than the one of that name
 ) -> Iterator[Server]:
-    """Run the example under one of `COMMANDS`; it has to stop in peace on SIGTERM."""
+    """Run the example under one of `COMMANDS`, or another; it has to stop in peace on SIGTERM."""
     port = free_port()
-    command = [part.format(port=port) for part in COMMANDS[name]]
+    command = [part.format(port=port) for part in command or COMMANDS[name]]
     command = [asgi if part == "config.asgi:application" else part for part in command]
     command += arguments
     variables = {
