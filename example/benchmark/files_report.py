@@ -132,8 +132,8 @@ def growth(results: dict[str, Any]) -> list[str]:
     grown: dict[str, dict[str, Any]] = {}
     for name, found in results["growth"].items():
         title = results["titles"][name]
-        grown |= {f"{title}, {row['clients']} x 10 MiB": row for row in found["clients"]}
-        grown |= {f"{title}, 1 x {readable(row['bytes'])}": row for row in found["sizes"]}
+        grown |= {f"{title}, 10 MiB, {row['clients']} clients": row for row in found["clients"]}
+        grown |= {f"{title}, {readable(row['bytes'])}, one client": row for row in found["sizes"]}
     return rows(GROWTH, grown)
 
 
