@@ -67,7 +67,7 @@ class QuietStart:
     ) -> list[tuple[Any, Any]]:  # receivers and what they returned
         """Send the signal, or find out that there is no need to."""
         if own_thread_unused() and only_from_django(signals.request_started, sender, _AT_START):
-            connections.all(initialized_only=True)
+            list(connections)  # reads the setting, or raises `ImproperlyConfigured`
             return []
         return await signals.request_started.asend(sender, **named)
 
