@@ -103,7 +103,7 @@ def atold(what: str, waits: bool = False) -> Callable[..., Any]:
 
     async def receiver(signal: Any, sender: Any, **more: Any) -> None:
         await asyncio.sleep(0)
-        while waits and what not in [event[0] for event in notes.events]:
+        while waits and what not in [event[0] for event in notes.events]:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         told(what)(signal, sender, **more)
 
