@@ -50,6 +50,7 @@ class AsyncResponse(TwoWayResponse):
         self.transfer = Transfer(self)
         content_type = content_type or type_unless_in(headers, "application/octet-stream")
         super().__init__(status=status, content_type=content_type, headers=headers)
+        self._resource_closers.append(self.transfer.close)
         if request is not None:
             self.accept(request)
 
@@ -156,11 +157,6 @@ class AsyncResponse(TwoWayResponse):
             for chunk in chunks:
                 yield chunk
                 self.transfer.sent(len(chunk))
-
-    def close(self) -> None:
-        """Give everything back; what is under way ends here."""
-        super().close()
-        self.transfer.end("aborted")
 
     async def _send_start(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.response_headers})

@@ -205,7 +205,7 @@ class SendfileMixin(asyncio.Protocol):
         async def send_or_sendfile(event: Any) -> None:
             await (self.send_file(cycle, send, event) if event["type"] == EXTENSION else send(event))
 
-        scope.setdefault("extensions", {})[EXTENSION] = {}
+        scope.setdefault("extensions", {})[EXTENSION] = {"exact": True}  # it sends all that is asked for, or fails
         return await app(scope, receive, send_or_sendfile)
 
     async def send_file(self, cycle: Cycle, send: Any, event: Mapping[str, Any]) -> None:

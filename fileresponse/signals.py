@@ -91,6 +91,14 @@ class Transfer:
         if told := self._end(outcome):
             await download_finished.asend_robust(**told)
 
+    def close(self) -> None:
+        """Whoever closes the response before it is over puts an end to it."""
+        self.end("aborted")
+
+    async def aclose(self) -> None:
+        """`close`, for an event loop."""
+        await self.aend("aborted")
+
     def __enter__(self) -> "Transfer":
         if told := self._begin():
             download_started.send_robust(**told)
