@@ -94,7 +94,7 @@ def read_cached(
         raise
 
 # %% ../nbs/04a_paths.ipynb #70a477f6
-_AHEAD = 4 * 1024**2  # bytes
+_AHEAD = 1024**2  # bytes
 
 
 def read_from_disk(
@@ -123,6 +123,7 @@ class DescriptorSource(OffsetSource):
         self._raw: io.FileIO | None = None
         self._users = LastOut(None)
         self._origin = 0  # offset in the file of the source's first byte
+        self._is_cold = False  # whether it has been found not to be in memory
 
     def _own(self, raw: io.FileIO) -> None:
         """Take a file over."""
@@ -138,8 +139,11 @@ class DescriptorSource(OffsetSource):
         return self._read_by(_pread, start, size)
 
     async def aread(self, start: int, size: int) -> bytes:
-        cached = self._read_by(read_cached, start, size)
-        return await wrap(self._read_by)(read_from_disk, start, size) if cached is None else cached
+        cached = None if self._is_cold else self._read_by(read_cached, start, size)
+        if cached is not None:
+            return cached
+        self._is_cold = True
+        return cast(bytes, await wrap(self._read_by)(read_from_disk, start, size))
 
     def _read_by(self, reader: Callable[[int, int, int], Read], start: int, size: int) -> Read:
         users, raw = self._users, self._opened()
