@@ -150,6 +150,8 @@ class AsyncFileResponse(AsyncResponse):
 
     def prepare(self, request: HttpRequest | None = None) -> None:
         """Open the source, set headers, decide; `Http404` or `PermissionDenied` if it cannot be opened."""
+        if self._is_settled(request):
+            return
         super().prepare(request)
         try:
             with self._refusing(request):
@@ -164,6 +166,8 @@ class AsyncFileResponse(AsyncResponse):
 
     async def aprepare(self, request: HttpRequest | None = None) -> None:
         """`prepare`, without blocking the event loop."""
+        if self._is_settled(request):
+            return
         await super().aprepare(request)
         if self.source.loop_bound and self._came_by_asgi is False:  # this event loop ends with the view
             return await asyncio.to_thread(self.prepare, request)
@@ -177,6 +181,11 @@ class AsyncFileResponse(AsyncResponse):
         finally:
             if self._source_unneeded():
                 await self.source.aclose()
+
+    def _is_settled(self, request: HttpRequest | None) -> bool:
+        """Whether it is prepared, for this request or whichever it was, and its body still its own."""
+        is_prepared = self._decided if request is not None else self._stat is not None
+        return is_prepared and request in (None, self.transfer.request) and not self.content_replaced
 
     def _look(self, request: HttpRequest | None) -> None:
         """Open the source, or only look at it, and say what it is."""
@@ -261,7 +270,8 @@ class AsyncFileResponse(AsyncResponse):
         """Answer conditions and ranges, once, unless the view or a middleware has made another answer."""
         if request is None or self._decided or self.status_code != 200 or self.content_replaced:
             return
-        self._decided, now, boundary = True, time.time(), token_hex(16)
+        self._decided, now = True, time.time()
+        boundary = token_hex(16) if "Range" in request.headers else ""
         size = cast(Stat, self._stat).size
         decision = decide(
             request.method or "",
