@@ -228,9 +228,9 @@ class AsyncFileResponse(AsyncResponse):
         """The span that will be read, if that does not depend on the source (RFC 9110 §13.2.2)."""
         if request is None or self.status_code != 200 or request.method != "GET":
             return 0, None
-        if "If-Range" in request.headers or any(name in request.META for name in _DECIDED):
+        if any(name in request.META for name in ("HTTP_IF_RANGE", *_DECIDED)):
             return None
-        header = request.headers.get("Range")
+        header = request.META.get("HTTP_RANGE")
         return (0, None) if header is None else foresee_span(header, self._range_limit())
 
     def _range_limit(self) -> int:
@@ -270,8 +270,10 @@ class AsyncFileResponse(AsyncResponse):
         """Answer conditions and ranges, once, unless the view or a middleware has made another answer."""
         if request is None or self._decided or self.status_code != 200 or self.content_replaced:
             return
-        self._decided, now = True, time.time()
-        boundary = token_hex(16) if "Range" in request.headers else ""
+        self._decided = True
+        if not any(name in request.META for name in ("HTTP_RANGE", *_DECIDED)):
+            return
+        now, boundary = time.time(), token_hex(16)
         size = cast(Stat, self._stat).size
         decision = decide(
             request.method or "",
@@ -291,7 +293,7 @@ class AsyncFileResponse(AsyncResponse):
             return
         _announce(self, decision, size, boundary)
         self._bodiless = decision.status != 206
-        if decision.status == 206 and "If-Range" in request.headers:
+        if decision.status == 206 and "HTTP_IF_RANGE" in request.META:
             for name in _KNOWN_ALREADY:
                 del self[name]
         parts, closing = decision.plan or Plan([])
