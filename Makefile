@@ -55,7 +55,7 @@ docs: .venv/dev.stamp  ## build the site in docs/ and the README from the notebo
 	$(BIN)/python .ci/site/readme.py
 
 bench: .venv/dev.stamp  ## measure files, beside Django, Starlette, nginx and others: 20 minutes (QUICK=1: two)
-	@cd example && ../$(BIN)/python -m benchmark.files $(if $(QUICK),--quick)
+	@cd example && ../$(BIN)/python -m benchmark.files $(if $(QUICK),--quick) $(if $(OWN_NETWORK),--own-network)
 
 bench-s3: .venv/dev.stamp  ## measure downloads from an S3 store, beside others: 10 minutes (QUICK=1: two)
 	@cd example && ../$(BIN)/python -m benchmark.s3 $(if $(QUICK),--quick)

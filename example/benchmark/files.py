@@ -37,6 +37,7 @@ from .report import Found
 from .servers import Contestant, Server, gunicorn, machine, python, running, uvicorn, versions
 
 RESULTS = Path(__file__).with_name("files.json")
+UNPACED = Path(__file__).with_name("files_unpaced.json")
 KIB, MIB, GIB, GB = 1 << 10, 1 << 20, 1 << 30, 10**9
 PING = Item("/ping", 4)
 PACKAGES = (
@@ -396,7 +397,19 @@ def main() -> None:
         "versions": versions(PACKAGES, **more_versions()),
     }
     titles = {"titles": {one.name: one.title for one in CONTESTANTS}, "missing": absent}
-    print(table(written(RESULTS, begun, facts | titles, p, measured, ratios, goals)))
+    print(
+        table(
+            written(
+                UNPACED if asked.own_network else RESULTS,
+                begun,
+                facts | titles,
+                p,
+                measured,
+                ratios,
+                goals,
+            )
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -186,6 +186,9 @@ def _filled(word: str, known: dict[str, str]) -> str:
     return word
 
 
+CONGESTION = Path("/proc/sys/net/ipv4/tcp_congestion_control")
+
+
 def machine(sharing: str = "the server on one, the client on the other") -> dict[str, Any]:
     """The processor, and how its cores are shared."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -195,6 +198,7 @@ def machine(sharing: str = "the server on one, the client on the other") -> dict
         "cores": len(CORES),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "sharing": sharing,
+        "tcp": CONGESTION.read_text().strip(),
     }
 
 
