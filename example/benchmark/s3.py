@@ -51,7 +51,7 @@ ASYNCIO = "--loop asyncio --http h11 --lifespan"
 CONTESTANTS = [
     Contestant("ours", "ours", uvicorn("s3_apps:ours", f"{ASYNCIO} on"), slow_clients=80),
     Contestant("bare", "bare ASGI", uvicorn("s3_apps:bare", f"{ASYNCIO} on"), slow_clients=80),
-    Contestant("django", "Django alone", uvicorn("s3_apps:django_only", f"{ASYNCIO} on"), has_objects=False),
+    Contestant("django", "Django alone", uvicorn("s3_apps:django_only", f"{ASYNCIO} off"), has_objects=False),
     Contestant("per_request", "client per request", uvicorn("s3_apps:client_per_request", f"{ASYNCIO} off"), slow_clients=100, is_rival=True),
     Contestant("storages", "django-storages, gunicorn", gunicorn("s3_apps:storages_wsgi"), slow_clients=8, is_rival=True, copies=2),
     Contestant("storages_asgi", "django-storages, uvicorn", uvicorn("s3_apps:storages_asgi", f"{ASYNCIO} off"), slow_clients=4, is_rival=True, copies=4),

@@ -61,10 +61,9 @@ def ours() -> Any:
 
 
 def django_only() -> Any:
-    """4 KiB of Django's own, under this library's handler, without a store."""
+    """4 KiB of Django's own, under Django's own handler, without a store."""
+    from django.core.asgi import get_asgi_application
     from django.http import HttpResponse
-
-    from fileresponse.asgi import get_asgi_application
 
     async def view(request: Any, key: str) -> Any:
         return HttpResponse(SMALL, headers={"Content-Length": str(len(SMALL))})
