@@ -13,9 +13,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from fileresponse.localstore import ObjectStore
+from fileresponse.localstore import ObjectStore, free_port
 
-from .servers import HOST, free_port, wait_until
+from .servers import HOST, wait_until
 from .stores import answers, program
 
 BUCKET = "tests"

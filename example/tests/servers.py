@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from fileresponse.localstore import free_port
+
 EXAMPLE = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 
@@ -59,13 +61,6 @@ class Server:
     def memory(self) -> int:
         """The worker's resident memory in bytes."""
         return int(self.worker().memory_info().rss)
-
-
-def free_port() -> int:
-    """A port that nobody is listening on."""
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
 
 
 def wait_until(condition, what: str, seconds: float = 30) -> None:

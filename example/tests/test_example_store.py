@@ -17,8 +17,10 @@ from urllib.parse import quote, unquote, urlsplit
 import psutil
 import pytest
 
+from fileresponse.localstore import free_port
+
 from .client import fetch
-from .servers import EXAMPLE, HOST, accepts, free_port, wait_until
+from .servers import EXAMPLE, HOST, accepts, wait_until
 
 Stop = Callable[[int], None]  # of a process id
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fileresponse.localstore import FaultyProxy, ObjectStore
+from fileresponse.localstore import FaultyProxy, ObjectStore, free_port
 
 from .client import Answer, SlowClient, download, fetch
 from .conftest import MIB
 from .objects import behind, mortal_store, noise, put, sha256, variables
-from .servers import HOST, Server, free_port, running, wait_until
+from .servers import HOST, Server, running, wait_until
 
 THREE = ("uvicorn", "granian", "gunicorn")
 TWO_AND_ONE = ["uvicorn", "gunicorn", pytest.param("granian", marks=pytest.mark.thorough)]
