@@ -42,10 +42,11 @@ class ShowFeed(Feed):
         return response
 
     def get_object(self, request: HttpRequest, slug: str) -> Show:
-        """The show, if it may be seen."""
+        """The show, if it may be seen, and where on the web it is."""
         show = get_object_or_404(Show.objects.available(), slug=slug)
         if show.members_only and not (request.user.is_authenticated or has_valid_link(request)):
             raise PermissionDenied("This feed is for members.")
+        show.root = request.build_absolute_uri("/").removesuffix("/")
         return show
 
     def title(self, show: Show) -> str:
@@ -78,8 +79,9 @@ class ShowFeed(Feed):
 
     def item_enclosure_url(self, episode: Episode) -> str:
         """Its audio; a link with a permission of its own where one is needed."""
-        members_only = episode.show.members_only
-        return make_link(episode.audio_url, expires=SUBSCRIBED) if members_only else episode.audio_url
+        show: Any = episode.show
+        url = f"{show.root}{episode.audio_url}"
+        return make_link(url, expires=SUBSCRIBED) if show.members_only else url
 
     def item_enclosure_length(self, episode: Episode) -> int:
         """Bytes; 0 if the storage does not say, as the RSS Advisory Board recommends."""

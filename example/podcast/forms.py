@@ -59,7 +59,9 @@ class UploadForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.fields["show"].queryset = Show.objects.available()
         self.fields["show"].empty_label = None
-        self.fields["audio"].help_text = (
+        self.fields[
+            "audio"
+        ].help_text = (
             f"{', '.join(BEGINNINGS)}; at most {filesizeformat(settings.UPLOAD_MB * 1024**2)}"
         )
         self.fields["notes"].help_text = f"{', '.join(NOTES)}; may be left out"
@@ -80,7 +82,9 @@ class UploadForm(forms.ModelForm):
         head = file.read(12)
         file.seek(0)
         if begins is None or not begins(head):
-            raise forms.ValidationError(f"This is not audio of a known kind: {', '.join(BEGINNINGS)}.")
+            raise forms.ValidationError(
+                f"This is not audio of a known kind: {', '.join(BEGINNINGS)}."
+            )
         return file
 
     def clean_notes(self) -> File | None:

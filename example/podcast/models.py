@@ -1,7 +1,5 @@
 """Shows, their episodes, and what has been downloaded."""
 
-from typing import Any
-
 from django.conf import settings
 from django.core.files.storage import storages
 from django.db import models
@@ -81,7 +79,7 @@ class Episode(models.Model):
 
     class Meta:
         ordering = ("-published",)
-        constraints = (models.UniqueConstraint("show", "slug", name="one_slug_per_show"),)
+        constraints = (models.UniqueConstraint(fields=("show", "slug"), name="one_slug_per_show"),)
 
     def __str__(self) -> str:
         return self.title
@@ -94,6 +92,12 @@ class Episode(models.Model):
     def audio_url(self) -> str:
         """Where its audio is served."""
         return reverse("podcast:audio", args=[self.show.slug, self.slug])
+
+    @property
+    def minutes(self) -> str:
+        """How long it plays, as a player shows it."""
+        minutes, seconds = divmod(round(self.duration or 0), 60)
+        return f"{minutes}:{seconds:02}"
 
     @property
     def content_type(self) -> str:
@@ -140,5 +144,3 @@ class Download(models.Model):
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}: {self.status}, {self.outcome}"
-
-

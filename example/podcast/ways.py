@@ -144,7 +144,7 @@ WAYS = (
     Way(
         "wsgi",
         "By a WSGI server",
-        "The same view under gunicorn: a worker thread sends, by the server’s file wrapper.",
+        "The same view under gunicorn: a worker thread sends, by its file wrapper.",
         lambda episode, request: StorageFileResponse(episode.audio, offload=False),
         _needs_wsgi,
     ),
