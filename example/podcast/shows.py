@@ -137,7 +137,8 @@ class AudioView(EpisodeFileMixin, ObjectDownloadView):
     async def get_response(self, **kwargs: Any) -> AsyncResponse:
         """The response of the chosen way."""
         way, response = respond(self.episode, self.request)
-        response.headers.update(self.get_headers())
+        for name, value in self.get_headers().items():
+            response[name] = value
         response.way, response.episode_id = way, self.episode.pk  # for the record of downloads
         return response
 
