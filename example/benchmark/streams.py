@@ -3,34 +3,27 @@
 `python -m benchmark.streams` in the folder `example`: about seven minutes; `--quick`: about two.
 """
 
-import argparse
 import json
 import os
-import platform
-import signal
 import socket
 import sqlite3
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-
-from .load import HOST, Wrong
-from .report import goal_line, medians, per_round, rounded
-from .servers import CLIENT_CORE, Contestant, Server, machine, running
+from .harness import PROGRESS, chosen, options, play, stay_in_time, turns, use_client_core, written
+from .load import HOST, Wrong, parsed_head
+from .report import Column, Found, Goal, goal_line, goal_lines, ratio_of, rows, stands_on
+from .servers import Contestant, Server, gunicorn, machine, running, uvicorn, versions
 from .streams_apps import COLUMNS
 
 RESULTS = Path(__file__).with_name("streams.json")
 PACKAGES = "Django gunicorn h11 uvicorn"
 MB, MIB = 10**6, 1 << 20
-LOOK_EVERY = 0.05  # seconds, at the server's memory
 
 
 @dataclass(frozen=True)
@@ -58,29 +51,12 @@ QUICK = Parameters(
 )
 
 
-def _uvicorn(app: str) -> tuple[str, ...]:
-    options = "--loop asyncio --http h11 --workers 1 --no-access-log --log-level warning"
-    where = f"--factory benchmark.streams_apps:{app} --host {HOST} --port {{port}}"
-    return ("uvicorn", *f"{where} {options} --timeout-graceful-shutdown 2".split())
-
-
-def _gunicorn(app: str) -> tuple[str, ...]:
-    options = "--worker-class gthread --workers 1 --threads 8 --log-level warning"
-    where = f"benchmark.streams_apps:{app}() --bind {HOST}:{{port}}"
-    return ("gunicorn", *f"{where} {options} --timeout 0 --graceful-timeout 2".split())
-
-
 CONTESTANTS = [
-    Contestant("ours_asgi", "ours, uvicorn", _uvicorn("ours_asgi")),
-    Contestant("ours_wsgi", "ours, gunicorn", _gunicorn("ours_wsgi")),
-    Contestant("django_wsgi", "Django alone, gunicorn", _gunicorn("django_wsgi")),
-    Contestant("django_asgi", "Django alone, uvicorn", _uvicorn("django_asgi")),
+    Contestant("ours_asgi", "ours, uvicorn", uvicorn("streams_apps:ours_asgi")),
+    Contestant("ours_wsgi", "ours, gunicorn", gunicorn("streams_apps:ours_wsgi")),
+    Contestant("django_wsgi", "Django alone, gunicorn", gunicorn("streams_apps:django_wsgi")),
+    Contestant("django_asgi", "Django alone, uvicorn", uvicorn("streams_apps:django_asgi")),
 ]
-
-
-def say(text: str) -> None:
-    """Progress, beside the results."""
-    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 def make_table(path: Path, rows: int) -> None:
@@ -140,36 +116,17 @@ def _read_head(connection: socket.socket) -> tuple[dict[str, str], bytes]:
             raise Wrong(f"no answer: {data[:200]!r}")
         data += part
     head, _, first = data.partition(b"\r\n\r\n")
-    status, *lines = head.decode("latin-1").split("\r\n")
-    if " 200 " not in f"{status} ":
-        raise Wrong(status)
-    pairs = (line.partition(":") for line in lines)
-    return {name.lower(): value.strip() for name, _, value in pairs}, first
-
-
-@contextmanager
-def watched_memory(server: Server) -> Iterator[list[int]]:
-    """Resident bytes of the server, seen every now and then."""
-    seen, done = [server.memory()], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(LOOK_EVERY):
-            seen.append(server.memory())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield seen
-    finally:
-        done.set()
-        watcher.join()
+    headers = parsed_head(head)
+    if headers["status"] != "200":
+        raise Wrong(f"status {headers['status']}")
+    return headers, first
 
 
 def measured(server: Server, path: str, small: str, limit: float) -> tuple[Answer, dict[str, Any]]:
     """One answer: seconds, memory above that after a small one, time to first byte."""
     ask(server.port, small, limit)
     idle, cpu = server.settled_memory(5), server.cpu()
-    with watched_memory(server) as seen:
+    with server.watched_memory() as seen:
         answer = ask(server.port, path, limit)
     return answer, {
         "seconds": answer.seconds,
@@ -182,11 +139,11 @@ def measured(server: Server, path: str, small: str, limit: float) -> tuple[Answe
 
 def measure_rows(server: Server, p: Parameters, collects: bool) -> dict[str, Any]:
     """A table as CSV."""
-    rows = min(p.rows, p.collected_rows) if collects else p.rows
-    answer, found = measured(server, f"/rows/{rows}", "/rows/10", p.limit)
-    if answer.commas != rows * (len(COLUMNS) - 1):
-        raise Wrong(f"{answer.commas} commas in {rows} rows")
-    return {**found, "rows": rows, "rows_s": rows / answer.seconds}
+    count = min(p.rows, p.collected_rows) if collects else p.rows
+    answer, found = measured(server, f"/rows/{count}", "/rows/10", p.limit)
+    if answer.commas != count * (len(COLUMNS) - 1):
+        raise Wrong(f"{answer.commas} commas in {count} rows")
+    return {**found, "rows": count, "rows_s": count / answer.seconds}
 
 
 def measure_files(server: Server, p: Parameters, collects: bool) -> dict[str, Any]:
@@ -205,15 +162,13 @@ MEASURES: dict[str, Callable[[Server, Parameters, bool], dict[str, Any]]] = {
 }
 
 
-def play_round(p: Parameters, number: int, folder: Path) -> dict[str, dict[str, Any]]:
-    """Every contestant with each task, on a server of its own; every other round backwards."""
-    found: dict[str, dict[str, Any]] = {}
-    for contestant in CONTESTANTS[:: -1 if number % 2 else 1]:
-        for task, measure in MEASURES.items():
-            say(f"round {number + 1}: {task}, {contestant.title} …")
-            with running(contestant, {}, folder / "server.log") as server:
-                name = f"{task} {contestant.name}"
-                found[name] = measure(server, p, contestant.name == "django_asgi")
+def measure(contestant: Contestant, p: Parameters, folder: Path) -> Found:
+    """A contestant with each task, on a server of its own."""
+    found: Found = {}
+    for task, ask_for in MEASURES.items():
+        with running(contestant, folder, {}) as server:
+            name = f"{task} {contestant.name}"
+            found[name] = ask_for(server, p, contestant.name == "django_asgi")
     return found
 
 
@@ -222,32 +177,29 @@ def prepared(p: Parameters) -> Iterator[Path]:
     """A folder with everything in it; servers are told by an environment variable."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         folder = Path(name)
-        say("making a table and files …")
+        PROGRESS.step("making a table and files")
         make_table(folder / "rows.sqlite3", p.rows)
         make_files(folder / "files", p.files, p.file_size)
         setup = {"database": folder / "rows.sqlite3", "files": folder / "files", "temporary": name}
         os.environ["BENCHMARK_STREAMS"] = json.dumps(setup, default=str)
-        os.sched_setaffinity(0, {CLIENT_CORE})
+        use_client_core()
         yield folder
 
 
-def ratios(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+def ratios(rounds: list[Found]) -> dict[str, Any]:
     """What the goals are about; each ratio is taken within a round."""
-
-    def ratio(name: str, base: str, figure: str) -> dict[str, Any] | None:
-        return per_round(rounds, {name, base}, lambda r: r[name][figure] / r[base][figure])
-
+    bases = {"django": "django_wsgi", "django_asgi": "django_asgi"}
+    wanted = [("asgi", "django"), ("wsgi", "django"), ("asgi", "django_asgi")]
     return {
-        "csv_asgi_to_django": ratio("csv ours_asgi", "csv django_wsgi", "rows_s"),
-        "csv_wsgi_to_django": ratio("csv ours_wsgi", "csv django_wsgi", "rows_s"),
-        "csv_asgi_to_django_asgi": ratio("csv ours_asgi", "csv django_asgi", "rows_s"),
-        "zip_asgi_to_django": ratio("zip ours_asgi", "zip django_wsgi", "mb_s"),
-        "zip_wsgi_to_django": ratio("zip ours_wsgi", "zip django_wsgi", "mb_s"),
-        "zip_asgi_to_django_asgi": ratio("zip ours_asgi", "zip django_asgi", "mb_s"),
+        f"{task}_{ours}_to_{base}": ratio_of(
+            rounds, f"{task} ours_{ours}", f"{task} {bases[base]}", figure
+        )
+        for task, figure in (("csv", "rows_s"), ("zip", "mb_s"))
+        for ours, base in wanted
     }
 
 
-GOALS = [
+GOALS: list[Goal] = [
     ("csv_asgi_to_django", "CSV, rows/s, ours under uvicorn to Django under gunicorn", "at least", 1.0),
     ("csv_wsgi_to_django", "CSV, rows/s, ours under gunicorn to Django under gunicorn", "at least", 1.0),
     ("csv_asgi_to_django_asgi", "  the same, ours under uvicorn to Django under uvicorn", "", 0.0),
@@ -258,19 +210,7 @@ GOALS = [
 MEMORY_GOAL = 32  # MB above idle
 
 
-def goals(results: dict[str, Any]) -> list[str]:
-    """All goals, a line for each."""
-    found = {name: ratio["median"] for name, ratio in results["ratios"].items() if ratio}
-    lines = [goal_line(title, found.get(name), word, goal) for name, title, word, goal in GOALS]
-    for name in ("csv ours_asgi", "csv ours_wsgi", "zip ours_asgi", "zip ours_wsgi"):
-        value = results["medians"][name]["peak_above_idle_mb"]
-        lines.append(
-            goal_line(f"{name}, peak memory above idle, MB", value, "at most", MEMORY_GOAL)
-        )
-    return lines
-
-
-COLUMNS_SHOWN = [
+COLUMNS_SHOWN: list[Column] = [
     ("rows/s", "rows_s", "{:,.0f}"),
     ("MB/s", "mb_s", "{:.0f}"),
     ("rows", "rows", "{:,.0f}"),
@@ -282,31 +222,32 @@ COLUMNS_SHOWN = [
 ]
 
 
-def width(head: str) -> int:
-    """Of a column."""
-    return max(len(head), 10) + 2
+def goals(results: dict[str, Any]) -> list[str]:
+    """All goals, a line for each."""
+    lines = goal_lines(GOALS, results["ratios"])
+    for name in ("csv ours_asgi", "csv ours_wsgi", "zip ours_asgi", "zip ours_wsgi"):
+        value = results["medians"].get(name, {}).get("peak_above_idle_mb")
+        title = f"{name}, peak memory above idle, MB"
+        lines.append(goal_line(title, value, "at most", MEMORY_GOAL))
+    return lines
 
 
 def table(results: dict[str, Any]) -> str:
     """The medians, the goals, and what they stand on."""
-    titles = {contestant.name: contestant.title for contestant in CONTESTANTS}
-    lines = [" " * 27 + "".join(f"{head:>{width(head)}}" for head, _, _ in COLUMNS_SHOWN)]
-    for name, row in sorted(results["medians"].items()):
-        task, _, contestant = name.partition(" ")
-        cells = [
-            f"{form.format(row[figure]) if figure in row else '-':>{width(head)}}"
-            for head, figure, form in COLUMNS_SHOWN
-        ]
-        lines.append(f"{task.upper() + ' ' + titles[contestant]:<27}{''.join(cells)}")
-    return "\n".join([*lines, "", *goals(results), "", *notes(results)])
+    titles = {
+        f"{task} {one.name}": f"{task.upper()} {one.title}"
+        for task in MEASURES
+        for one in CONTESTANTS
+    }
+    shown = {titles[name]: row for name, row in sorted(results["medians"].items())}
+    return "\n".join([*rows(COLUMNS_SHOWN, shown), "", *goals(results), "", *notes(results)])
 
 
 def notes(results: dict[str, Any]) -> list[str]:
     """Hardware, servers, sizes: what the figures stand on."""
-    m, p = results["machine"], results["parameters"]
-    versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
+    p = results["parameters"]
     return [
-        f"{m['cpu']}, {m['cores']} cores: {m['sharing']}. {versions}.",
+        stands_on(results),
         "uvicorn: one worker, asyncio, h11. gunicorn: one worker, gthread, 8 threads. SQLite.",
         f"{p['rounds']} round(s), medians; ratios within a round. One client, on the same machine.",
         "Under uvicorn, Django alone has everything in memory before it sends the first byte; there "
@@ -315,46 +256,18 @@ def notes(results: dict[str, Any]) -> list[str]:
     ]
 
 
-def interrupt(number: int, _: Any) -> None:
-    """A signal's end: everything is stopped on the way out."""
-    if number == signal.SIGALRM:
-        raise TimeoutError("the benchmark took too long")
-    sys.exit(128 + number)
-
-
-def host() -> dict[str, Any]:
-    """The machine; here there is no store."""
-    return {**machine(), "sharing": "the server on one, the client on the other"}
-
-
 def main() -> None:
     """Measure, write `streams.json`, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="about a minute, smaller")
-    p = QUICK if parser.parse_args().quick else Parameters()
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGALRM, interrupt)
-    signal.alarm(p.total_limit)
-    begun, facts = time.time(), host()
+    asked = options(__doc__, "about a minute, smaller")
+    p, begun = QUICK if asked.quick else Parameters(), time.time()
+    contestants = chosen(CONTESTANTS, asked.only)
+    stay_in_time(p.total_limit)
+    PROGRESS.expect(1 + turns(contestants, p.rounds, p.rounds))
     with prepared(p) as folder:
-        rounds = [play_round(p, number, folder) for number in range(p.rounds)]
-    packages = {name: version(name) for name in PACKAGES.split()}
-    results = {
-        "date": time.strftime("%Y-%m-%d", time.gmtime(begun)),
-        "seconds": round(time.time() - begun),
-        "machine": facts,
-        "versions": {
-            "Python": platform.python_version(),
-            "SQLite": sqlite3.sqlite_version,
-            **packages,
-        },
-        "parameters": asdict(p),
-        "rounds": rounds,
-        "medians": medians(rounds),
-        "ratios": ratios(rounds),
-    }
-    RESULTS.write_text(json.dumps(rounded(results), indent=1) + "\n")
-    print(table(results))
+        rounds = play(contestants, p.rounds, p.rounds, lambda one: measure(one, p, folder))
+    PROGRESS.finish()
+    facts = {"machine": machine(), "versions": versions(PACKAGES, SQLite=sqlite3.sqlite_version)}
+    print(table(written(RESULTS, begun, facts, p, {"rounds": rounds}, ratios)))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from .apps import configure
+
 SETUP: dict[str, str] = json.loads(os.environ.get("BENCHMARK_STREAMS", "{}"))
 COLUMNS = ("id", "name", "amount", "made")
 
@@ -20,23 +22,13 @@ class Echo:
         return text
 
 
-def configure(export: Any, archive: Any) -> None:
-    """Settings of a Django project with two views and no middleware but ours."""
-    from django.conf import settings
-    from django.http import HttpResponse
-    from django.urls import path
-
-    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": SETUP["database"]}
-    settings.configure(
-        ALLOWED_HOSTS=["127.0.0.1"],
-        DATABASES={"default": database},
-        MIDDLEWARE=["fileresponse.middleware.FileResponseMiddleware"],
-        ROOT_URLCONF=(
-            path("rows/<int:count>", export),
-            path("files/<int:count>", archive),
-            path("ping", lambda request: HttpResponse("pong")),
-        ),
-        SECRET_KEY="benchmark",  # noqa: S106
+def configure_streams(export: Any, archive: Any) -> None:
+    """A Django project with two views, a database and no middleware but ours."""
+    configure(
+        ("rows/<int:count>", export),
+        ("files/<int:count>", archive),
+        middleware=("fileresponse.middleware.FileResponseMiddleware",),
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": SETUP["database"]}},
     )
 
 
@@ -98,7 +90,7 @@ def ours_asgi() -> Any:
     """This library, its handler."""
     from fileresponse.asgi import get_asgi_application
 
-    configure(our_export, our_archive)
+    configure_streams(our_export, our_archive)
     return get_asgi_application()
 
 
@@ -106,7 +98,7 @@ def ours_wsgi() -> Any:
     """This library, Django's WSGI handler."""
     from django.core.wsgi import get_wsgi_application
 
-    configure(our_export, our_archive)
+    configure_streams(our_export, our_archive)
     return get_wsgi_application()
 
 
@@ -114,7 +106,7 @@ def django_asgi() -> Any:
     """Django alone, ASGI."""
     from django.core.asgi import get_asgi_application
 
-    configure(django_export, django_archive)
+    configure_streams(django_export, django_archive)
     return get_asgi_application()
 
 
@@ -122,5 +114,5 @@ def django_wsgi() -> Any:
     """Django alone, WSGI."""
     from django.core.wsgi import get_wsgi_application
 
-    configure(django_export, django_archive)
+    configure_streams(django_export, django_archive)
     return get_wsgi_application()
