@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import formatdate
+from functools import lru_cache
 
 from .ranges import Plan, plan_parts
 
@@ -68,7 +69,13 @@ def make_last_modified(
     now: float,  # seconds since the epoch, the time of the answer
 ) -> str:
     """The `Last-Modified` date, never later than the answer's `Date` (RFC 9110 §8.8.2)."""
-    return formatdate(min(mtime_ns // 10**9, int(now) - DATE_LAG), usegmt=True)
+    return _http_date(min(mtime_ns // 10**9, int(now) - DATE_LAG))
+
+
+@lru_cache(1024)
+def _http_date(seconds: int) -> str:
+    """A date as HTTP has it (RFC 9110 §5.6.7)."""
+    return formatdate(seconds, usegmt=True)
 
 # %% ../nbs/02_conditions.ipynb #b94866ca
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()

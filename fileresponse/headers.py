@@ -39,6 +39,8 @@ def base_name(
 ) -> str:
     """The last part of a path, free of characters that have no place in a file name."""
     last = posixpath.basename(name)
+    if last.isprintable() and len(last) <= 255:
+        return last
     clean = "".join(char for char in last if unicodedata.category(char) not in ("Cc", "Cs", "Zl", "Zp"))
     return clean if len(clean) <= 255 else clean[:200] + clean[-55:]  # no file system takes more
 
@@ -63,7 +65,7 @@ def content_disposition(
     kind = "attachment" if as_attachment else "inline"
     if not name:
         return kind if as_attachment else None
-    fallback = ascii_name(name)
+    fallback = name if name.isascii() and name.isprintable() else ascii_name(name)
     escaped = fallback.replace("\\", r"\\").replace('"', r"\"")
     value = f'{kind}; filename="{escaped}"'
     if escaped != name or "%" in name:

@@ -34,6 +34,7 @@ class OpenSpan:
     offset: int  # of the next byte, from the start of the file
     count: int  # bytes to go
     known: int = 0  # up to here the file was in memory when last looked at
+    is_cold: bool = False  # whether something was not; then every step is read in a thread first
 
     @classmethod
     def from_event(
@@ -55,11 +56,14 @@ class OpenSpan:
     def in_memory(self) -> bool:
         """Whether the next step can do without the disk, as far as its first and last byte tell."""
         if self.offset >= self.known:
+            if self.is_cold:  # to look again would make the kernel read, which may take its time too
+                return False
             known = self.offset + min(self.count, STEP)
             try:
                 for at in (self.offset, known - 1) if hasattr(os, "RWF_NOWAIT") else ():  # Linux
                     os.preadv(self.file, [bytearray(1)], at, os.RWF_NOWAIT)
             except OSError:  # not there; or the file system cannot tell, so better not rely on it
+                self.is_cold = True
                 return False
             self.known = known
         return True

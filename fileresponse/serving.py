@@ -150,6 +150,8 @@ class AsyncFileResponse(AsyncResponse):
 
     def prepare(self, request: HttpRequest | None = None) -> None:
         """Open the source, set headers, decide; `Http404` or `PermissionDenied` if it cannot be opened."""
+        if self._is_settled(request):
+            return
         super().prepare(request)
         try:
             with self._refusing(request):
@@ -164,6 +166,8 @@ class AsyncFileResponse(AsyncResponse):
 
     async def aprepare(self, request: HttpRequest | None = None) -> None:
         """`prepare`, without blocking the event loop."""
+        if self._is_settled(request):
+            return
         await super().aprepare(request)
         if self.source.loop_bound and self._came_by_asgi is False:  # this event loop ends with the view
             return await asyncio.to_thread(self.prepare, request)
@@ -177,6 +181,11 @@ class AsyncFileResponse(AsyncResponse):
         finally:
             if self._source_unneeded():
                 await self.source.aclose()
+
+    def _is_settled(self, request: HttpRequest | None) -> bool:
+        """Whether it is prepared, for this request or whichever it was, and its body still its own."""
+        is_prepared = self._decided if request is not None else self._stat is not None
+        return is_prepared and request in (None, self.transfer.request) and not self.content_replaced
 
     def _look(self, request: HttpRequest | None) -> None:
         """Open the source, or only look at it, and say what it is."""
@@ -219,9 +228,9 @@ class AsyncFileResponse(AsyncResponse):
         """The span that will be read, if that does not depend on the source (RFC 9110 §13.2.2)."""
         if request is None or self.status_code != 200 or request.method != "GET":
             return 0, None
-        if "If-Range" in request.headers or any(name in request.META for name in _DECIDED):
+        if any(name in request.META for name in ("HTTP_IF_RANGE", *_DECIDED)):
             return None
-        header = request.headers.get("Range")
+        header = request.META.get("HTTP_RANGE")
         return (0, None) if header is None else foresee_span(header, self._range_limit())
 
     def _range_limit(self) -> int:
@@ -261,7 +270,10 @@ class AsyncFileResponse(AsyncResponse):
         """Answer conditions and ranges, once, unless the view or a middleware has made another answer."""
         if request is None or self._decided or self.status_code != 200 or self.content_replaced:
             return
-        self._decided, now, boundary = True, time.time(), token_hex(16)
+        self._decided = True
+        if not any(name in request.META for name in ("HTTP_RANGE", *_DECIDED)):
+            return
+        now, boundary = time.time(), token_hex(16)
         size = cast(Stat, self._stat).size
         decision = decide(
             request.method or "",
@@ -281,7 +293,7 @@ class AsyncFileResponse(AsyncResponse):
             return
         _announce(self, decision, size, boundary)
         self._bodiless = decision.status != 206
-        if decision.status == 206 and "If-Range" in request.headers:
+        if decision.status == 206 and "HTTP_IF_RANGE" in request.META:
             for name in _KNOWN_ALREADY:
                 del self[name]
         parts, closing = decision.plan or Plan([])

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from aiofiles.os import wrap
+from aiofiles.ospath import isdir
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist, SuspiciousFileOperation
 from django.core.files.storage import FileSystemStorage, Storage, default_storage, storages
 from django.db.models import Model
@@ -59,10 +60,9 @@ def checked_root(
     return root
 
 
-def _look_up(root: str | os.PathLike[str], name: str, follow_symlinks: FollowSymlinks) -> tuple[str, bool]:
-    """Where a name leads, and whether that is a folder."""
-    real = find_in_root(root, name.removesuffix("/"), follow_symlinks) if name else os.path.realpath(root)
-    return real, os.path.isdir(real)
+def _find(root: str | os.PathLike[str], name: str, follow_symlinks: FollowSymlinks) -> str:
+    """Where a name leads that may be that of a folder, too; the empty one is the root's."""
+    return find_in_root(root, name.removesuffix("/"), follow_symlinks) if name else os.path.realpath(root)
 
 # %% ../nbs/11_views.ipynb #6df232df
 @require_safe
@@ -79,10 +79,10 @@ async def serve(
     """A file below a folder; `Http404` for everything else."""
     root = checked_root(document_root, "The document_root of serve()")
     with _absence_is_404():
-        real, is_folder = await wrap(_look_up)(root, path, follow_symlinks)
-        if is_folder and show_indexes:
+        real = await wrap(_find)(root, path, follow_symlinks)
+        if show_indexes and await isdir(real):
             return cast(HttpResponseBase, await wrap(directory_index)(path.removesuffix("/"), Path(real)))
-    if is_folder or path.endswith("/"):
+    if path.endswith("/"):
         raise _not_there()
     response = AiofileFileResponse(real, precompressed=precompressed, filename=posixpath.basename(path), headers=headers)
     await response.aprepare(request)
@@ -155,7 +155,7 @@ class PathDownloadView(DownloadView):
 
     path: str | os.PathLike[str] | None = None  # `None`: from the URL
     path_url_kwarg = "path"
-    document_root: str | os.PathLike[str] | None = None  # in which the path has to be; `None`: it is trusted
+    document_root: str | os.PathLike[str] | None = None  # below which the path is; `None`: any, and it is trusted
     follow_symlinks: FollowSymlinks = "inside"  # the root; or all, or none
     precompressed = False  # `True`: send `path.br`, `.zst` or `.gz` to clients that take it
 
