@@ -151,10 +151,12 @@ class AsyncResponse(TwoWayResponse):
         return athrottled(content, self.max_rate) if self.max_rate else content
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        take_turns = turns()  # so that a handler can learn of a client that has gone
         async with self.transfer, aclosing(self._apaced()) as chunks:
             async for chunk in chunks:
                 yield chunk
                 self.transfer.sent(len(chunk))
+                await take_turns()
 
     def __iter__(self) -> Iterator[bytes]:
         content = super().__iter__()
