@@ -12,6 +12,7 @@ EXAMPLE_UPLOAD_MB   the largest file that may be uploaded (default: 50)
 import json
 import os
 from importlib.util import find_spec
+from logging import LogRecord
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -126,11 +127,20 @@ STATIC_URL = "static/"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 
+
+def shorten_refusals(record: LogRecord) -> bool:
+    """A visitor who is refused is worth a line in the log, not a traceback."""
+    if getattr(record, "status_code", 500) < 500:
+        record.exc_info = None
+    return True
+
+
 # Warnings and errors reach the terminal in production mode, too.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "filters": {"short": {"()": "django.utils.log.CallbackFilter", "callback": shorten_refusals}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["short"]}},
     "loggers": {"django": {"level": "INFO"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
 }

@@ -94,58 +94,67 @@ def _needs_wsgi(episode: Episode, request: HttpRequest) -> str:
     return off * (not is_wsgi(request))
 
 
+def _stored(
+    episode: Episode, kind: type[StorageFileResponse] = StorageFileResponse, **options: Any
+) -> AsyncFileResponse:
+    """The audio from wherever the show has it."""
+    return kind(episode.audio, content_type=episode.content_type, **options)
+
+
+def _object(episode: Episode, **options: Any) -> AsyncFileResponse:
+    """The audio from the S3 store."""
+    key, content_type = object_key(episode) or "", episode.content_type
+    return AiobotocoreFileResponse(None, key, content_type=content_type, **options)
+
+
 WAYS = (
     Way(
         "zero-copy",
         "Copied by the kernel",
         "The view names the file, the server hands its descriptor to the kernel: no byte passes through Python.",
-        lambda episode, request: StorageFileResponse(episode.audio, offload=False),
+        lambda episode, request: _stored(episode, offload=False),
         _needs_copying,
     ),
     Way(
         "plain",
         "Read and sent",
         "Chunk by chunk, read without blocking the event loop and sent as fast as the client takes them. It works under every server.",
-        lambda episode, request: ReadAndSendResponse(episode.audio, offload=False),
+        lambda episode, request: _stored(episode, ReadAndSendResponse, offload=False),
         lambda episode, request: _needs_file(episode),
     ),
     Way(
         "slow",
         "At 256 KiB a second",
         "The same, with max_rate=: nobody takes more than is good for all. Audio needs less.",
-        lambda episode, request: StorageFileResponse(episode.audio, max_rate=SLOW, offload=False),
+        lambda episode, request: _stored(episode, max_rate=SLOW, offload=False),
         lambda episode, request: "",
     ),
     Way(
         "store",
         "From the S3 store, through Django",
         "The object is streamed as it arrives; a range is asked of the store as a range.",
-        lambda episode, request: AiobotocoreFileResponse(
-            None, object_key(episode) or "", redirect=False, content_type=episode.content_type
-        ),
+        lambda episode, request: _object(episode, redirect=False),
         _needs_object,
     ),
     Way(
         "redirect",
         "Redirected to the S3 store",
         "The answer is an address of the store, signed and soon expired. The bytes never come here.",
-        lambda episode, request: AiobotocoreFileResponse(
-            None, object_key(episode) or "", redirect=True
-        ),
+        lambda episode, request: _object(episode, redirect=True),
         _needs_object,
     ),
     Way(
         "offload",
         "Left to the server in front",
         "The view decides and answers with one header; nginx sends the file.",
-        lambda episode, request: StorageFileResponse(episode.audio, offload=True),
+        lambda episode, request: _stored(episode, offload=True),
         _needs_server_in_front,
     ),
     Way(
         "wsgi",
         "By a WSGI server",
         "The same view under gunicorn: a worker thread sends, by its file wrapper.",
-        lambda episode, request: StorageFileResponse(episode.audio, offload=False),
+        lambda episode, request: _stored(episode, offload=False),
         _needs_wsgi,
     ),
 )
@@ -166,8 +175,8 @@ def respond(episode: Episode, request: HttpRequest) -> tuple[str, AsyncFileRespo
         way = next(offer.way for offer in offers(episode, request) if offer.is_chosen)
         return way.key, way.respond(episode, request)
     if episode.show.place == Show.Place.OBJECTS:
-        return "store", StorageFileResponse(episode.audio)
-    return "zero-copy" if server_copies(request) else "plain", StorageFileResponse(episode.audio)
+        return "store", _stored(episode)
+    return "zero-copy" if server_copies(request) else "plain", _stored(episode)
 
 
 async def shown_headers(episode: Episode, request: HttpRequest, key: str) -> list[tuple[str, str]]:
