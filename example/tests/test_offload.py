@@ -37,6 +37,8 @@ http {{
         location /protected/ {{
             internal;
             alias {data}/;
+            add_header Content-Security-Policy $upstream_http_content_security_policy always;
+            add_header X-Content-Type-Options $upstream_http_x_content_type_options always;
         }}
     }}
 }}
@@ -190,6 +192,16 @@ def test_headers_of_the_view_are_kept(site: Site) -> None:
     saved = fetch(site.port, f"/download/{quote(NAMES[1])}").headers
     assert saved["content-disposition"].endswith(f"filename*=UTF-8''{quote(NAMES[1], safe='')}")
     assert saved["content-type"].startswith("text/plain")
+
+
+def test_what_an_upload_may_not_do_is_kept(site: Site) -> None:
+    for path, policy in (
+        ("/inline/cover.svg", "sandbox"),
+        ("/download/large.bin", "default-src 'none'"),
+    ):
+        headers = fetch(site.port, path).headers
+        assert headers["content-security-policy"].startswith(policy)
+        assert headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize("name", NAMES)
