@@ -51,7 +51,8 @@ class PlacedFieldFile(FieldFile):
 
     def __init__(self, instance: "Episode", field: models.FileField, name: str | None) -> None:
         super().__init__(instance, field, name)
-        self.storage = storages[instance.show.place]
+        if instance.show_id is not None:  # a form may not know yet
+            self.storage = storages[instance.show.place]
 
 
 class PlacedFileField(models.FileField):

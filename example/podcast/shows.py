@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 from django.views.generic import CreateView
 from fileresponse.links import ahas_valid_link, make_link
@@ -17,6 +18,7 @@ from fileresponse.responses import AsyncResponse
 from fileresponse.streams import ZipResponse
 from fileresponse.views import ObjectDownloadView
 
+from .feeds import SUBSCRIBED
 from .forms import UploadForm
 from .models import Episode, Show
 from .ways import offers, respond, shown_headers
@@ -58,9 +60,16 @@ async def show_page(request: HttpRequest, slug: str) -> HttpResponse:
         "show": show,
         "episodes": list(zip(episodes, sizes, strict=True)),
         "may_listen": await may_listen(request, show),
+        "feed": feed_address(show),
         "user": await request.auser(),
     }
     return render(request, "podcast/show.html", context)
+
+
+def feed_address(show: Show) -> str:
+    """Where a player finds the feed; one for members has its permission in the address."""
+    url = reverse("podcast:feed", args=[show.slug])
+    return make_link(url, expires=SUBSCRIBED) if show.members_only else url
 
 
 async def episode_context(request: HttpRequest, episode: Episode) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from fileresponse.handlers import close_sources
 from fileresponse.http import AiobotocoreFileResponse, AsyncFileResponse, StorageFileResponse
 
@@ -195,5 +195,7 @@ async def shown_headers(episode: Episode, request: HttpRequest, key: str) -> lis
         await response.aprepare(probe)
         status = f"{response.status_code} {response.reason_phrase}"
         return [("Status", status), *response.items()]
+    except Http404:
+        return [("Status", "404 Not Found")]
     finally:
         await close_sources(response)
