@@ -6,6 +6,7 @@ starts none of its own.
 
 import argparse
 import asyncio
+import io
 import logging
 import os
 import signal
@@ -21,6 +22,7 @@ BUCKET = "episodes"
 
 WELCOME = """
 The example runs at {url}
+Log in as {name}, with the password {password}
 
 Some things to try:
   open {url} and play an episode
@@ -110,16 +112,21 @@ def serve(port: int, large_mb: int) -> None:
     from django.core.management import call_command
 
     django.setup()
+    from podcast.accounts import NAME, PASSWORD
+
     call_command("migrate", verbosity=0)
     call_command("make_samples", large_mb=large_mb)
+    call_command("make_demo_user", stdout=io.StringIO())
     has_store = hasattr(settings, "FILERESPONSE_S3_ENDPOINT_URL")
     if has_store:
         fill_store()
     url = f"http://{HOST}:{port}/"
-    print(WELCOME.format(url=url, more=MORE.format(url=url) * has_store), flush=True)
+    more = MORE.format(url=url) * has_store
+    print(WELCOME.format(url=url, name=NAME, password=PASSWORD, more=more), flush=True)
     logging.getLogger("uvicorn.error").addFilter(is_no_cut_download)
     uvicorn.run(
         "config.asgi:application",
+        http="fileresponse.servers:SendfileProtocol",
         host=HOST,
         port=port,
         lifespan="on",

@@ -130,8 +130,16 @@ class AsyncResponse(TwoWayResponse):
         """`send`, taking note of how many bytes of the body the server has taken."""
 
         async def count(event: Mapping[str, Any]) -> None:
-            await send(event)
-            self.transfer.sent(event["count"] if "count" in event else len(event.get("body", b"")))
+            told: list[int] = []
+
+            def take(size: int) -> None:
+                told.append(size)
+                self.transfer.sent(size)
+
+            is_file = event["type"] == "http.response.zerocopysend"
+            await send({**event, "sent": take} if is_file else event)  # our own protocol says how much it was
+            if not told:
+                self.transfer.sent(event["count"] if is_file else len(event.get("body", b"")))
             if event["type"] == "http.response.pathsend":
                 self.transfer.bytes_sent = None
 
@@ -143,10 +151,12 @@ class AsyncResponse(TwoWayResponse):
         return athrottled(content, self.max_rate) if self.max_rate else content
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        take_turns = turns()  # so that a handler can learn of a client that has gone
         async with self.transfer, aclosing(self._apaced()) as chunks:
             async for chunk in chunks:
                 yield chunk
                 self.transfer.sent(len(chunk))
+                await take_turns()
 
     def __iter__(self) -> Iterator[bytes]:
         content = super().__iter__()

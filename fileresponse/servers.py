@@ -12,7 +12,7 @@ __all__ = ['EXTENSION', 'STEP', 'Cycle', 'SendfileProtocol', 'OpenSpan', 'read_a
 import asyncio
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -220,12 +220,13 @@ class SendfileMixin(asyncio.Protocol):
         if cycle.scope["method"] != "HEAD":
             span = OpenSpan.from_event(event)
             if span.count:
-                await self.send_framed(cycle, span)
+                await self.send_framed(cycle, span, event.get("sent"))
         if not event.get("more_body", False):
             await send({"type": "http.response.body"})
 
-    async def send_framed(self, cycle: Cycle, span: OpenSpan) -> None:
-        """Send a span; after an error, in the midst of it, nothing more can follow."""
+    async def send_framed(self, cycle: Cycle, span: OpenSpan, tell_sent: Callable[[int], None] | None = None) -> None:
+        """Send a span, and tell how much of it; after an error, in the midst of it, nothing more can follow."""
+        asked = span.count
         head, tail = self.frame(cycle, span.count)
         try:
             with self.watched(span):
@@ -241,6 +242,8 @@ class SendfileMixin(asyncio.Protocol):
             raise
         finally:
             cycle.disconnected = cycle.disconnected or self.transport.is_closing()
+            if tell_sent:
+                tell_sent(asked - span.count)
 
     def write(self, data: bytes) -> None:
         """Write through the transport, as uvicorn does."""

@@ -9,6 +9,7 @@ __all__ = ['Outcome', 'download_started', 'download_finished', 'ClientDisconnect
 
 # %% ../nbs/04f_signals.ipynb #639b64b2
 import asyncio
+from collections.abc import Awaitable
 from time import monotonic
 from types import TracebackType
 from typing import Any, Literal
@@ -27,6 +28,18 @@ class ClientDisconnected(Exception):
 
 
 _ABORTED = (GeneratorExit, asyncio.CancelledError, ClientDisconnected)
+
+
+async def _to_its_end(awaitable: Awaitable[Any]) -> None:
+    """Await it even if the task is cancelled meanwhile; the cancellation comes after it."""
+    task, cancelled = asyncio.ensure_future(awaitable), None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled:
+        raise cancelled
 
 
 class Transfer:
@@ -76,7 +89,17 @@ class Transfer:
         self._holders -= 1
         if self._holders and error is None:
             return None
-        return self._end("completed" if error is None else "aborted" if isinstance(error, _ABORTED) else "error")
+        if error is not None and not isinstance(error, _ABORTED):
+            return self._end("error")
+        is_all = self._has_all()
+        return self._end("completed" if is_all or (is_all is None and error is None) else "aborted")
+
+    def _has_all(self) -> bool | None:
+        """Whether the client was sent what was announced; `None` if that cannot be told."""
+        announced = getattr(self.response, "headers", {}).get("Content-Length")
+        if announced is None or self.bytes_sent is None or not self.response.body_wanted:
+            return None
+        return self.bytes_sent == int(announced)
 
     def end(
         self,
@@ -89,7 +112,7 @@ class Transfer:
     async def aend(self, outcome: Outcome) -> None:
         """`end`, for an event loop."""
         if told := self._end(outcome):
-            await download_finished.asend_robust(**told)
+            await _to_its_end(download_finished.asend_robust(**told))
 
     def close(self) -> None:
         """Whoever closes the response before it is over puts an end to it."""
@@ -115,4 +138,4 @@ class Transfer:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if told := self._left(error):
-            await download_finished.asend_robust(**told)
+            await _to_its_end(download_finished.asend_robust(**told))

@@ -7,3 +7,7 @@ class PodcastConfig(AppConfig):
     """A small podcast host."""
 
     name = "podcast"
+
+    def ready(self) -> None:
+        """Listen for downloads."""
+        from . import receivers  # noqa: F401

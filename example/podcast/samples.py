@@ -6,12 +6,14 @@ import io
 import math
 import wave
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import cycle
 
 RATE = 22_050  # audio samples a second
 MEGABYTE = 1024**2
+HEADER = 44  # bytes of a WAV file before its samples
 
 # One period of a soft, plucked sound: a fundamental and two quieter overtones.
 PERIOD = [
@@ -124,8 +126,8 @@ it was sent.
 def make_samples(large_mb: int) -> list[Sample]:
     """All sample files; `large.bin` gets `large_mb` megabytes."""
     return [
-        _tune_sample("episode-01.wav", MORNING),
-        _tune_sample("episode-02.wav", EVENING),
+        tune_sample("episode-01.wav", MORNING),
+        tune_sample("episode-02.wav", EVENING),
         _sample("show-notes.txt", SHOW_NOTES.encode()),
         _sample("cover.svg", cover().encode()),
         _sample("transcript.txt.gz", gzipped(TRANSCRIPT.encode())),
@@ -173,15 +175,40 @@ def cover() -> str:
 
 def wav(tune: Tune) -> bytes:
     """A tune as a mono 16-bit WAV file."""
+    return _as_wav(_pcm(tune), RATE)
+
+
+def medley(tunes: Sequence[Tune], seconds: float) -> bytes:
+    """Tunes in turn, as a WAV file of some length; half the rate is enough for their notes."""
+    frames, sound = round(seconds * RATE / 2), array("h")
+    for tune in cycle(tunes):
+        sound.extend(_pcm(tune)[::2])
+        if len(sound) >= frames:
+            return _as_wav(sound[:frames], RATE // 2)
+    raise ValueError("no tunes")
+
+
+def medley_size(seconds: float) -> int:
+    """How many bytes a medley has."""
+    return HEADER + 2 * round(seconds * RATE / 2)
+
+
+@cache
+def _pcm(tune: Tune) -> "array[int]":
+    """A tune as 16-bit samples."""
     mix = _mix(tune)
     loudest = max(map(abs, mix))
     fade = int(tune.tail * RATE)
     for i in range(fade):
         mix[-1 - i] *= i / fade
-    pcm = array("h", (round(value / loudest * 26_000) for value in mix))
+    return array("h", (round(value / loudest * 26_000) for value in mix))
+
+
+def _as_wav(pcm: "array[int]", rate: int) -> bytes:
+    """Samples as a mono WAV file."""
     target = io.BytesIO()
     with wave.open(target, "wb") as out:
-        out.setparams((1, 2, RATE, tune.frames, "NONE", "not compressed"))
+        out.setparams((1, 2, rate, len(pcm), "NONE", "not compressed"))
         out.writeframes(pcm.tobytes())
     return target.getvalue()
 
@@ -223,7 +250,6 @@ def _sample(name: str, content: bytes) -> Sample:
     return Sample(name, len(content), lambda: [content])
 
 
-def _tune_sample(name: str, tune: Tune) -> Sample:
+def tune_sample(name: str, tune: Tune) -> Sample:
     """A sample whose bytes take a second to compute."""
-    header = 44
-    return Sample(name, header + 2 * tune.frames, lambda: [wav(tune)])
+    return Sample(name, HEADER + 2 * tune.frames, lambda: [wav(tune)])

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.exceptions import PermissionDenied, SuspiciousFileOperation
 from django.core.files.storage import default_storage
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -17,17 +18,18 @@ from fileresponse.http import (
 )
 
 from .media import find_media, list_media, media_root
+from .models import Show
 from .samples import sample_names
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Episodes with a player each, then the other files; sync, as it reads a folder."""
+    """The shows, then every file of the media folder; sync, as it reads a folder."""
     files = list_media()
     context = {
         "cover": next((file for file in files if file.name == "cover.svg"), None),
-        "episodes": [file for file in files if file.is_audio],
-        "extras": [file for file in files if not file.is_audio],
+        "shows": Show.objects.available().annotate(count=Count("episodes")),
+        "files": files,
         "stored": stored_names(),
     }
     return render(request, "podcast/home.html", context)

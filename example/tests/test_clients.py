@@ -23,7 +23,8 @@ CHROMIUM_ARGS = (
 
 def tool(name: str) -> str:
     """The path of a program; where it is missing the test is left out, but never in CI."""
-    path = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    places = [str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin"]
+    path = shutil.which(name, path=os.pathsep.join(places))
     if path is None and os.environ.get("CI"):
         pytest.fail(f"{name} is not installed")
     if path is None:

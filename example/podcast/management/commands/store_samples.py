@@ -6,9 +6,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
 from django.core.management.base import BaseCommand, CommandError
 from fileresponse.s3clients import close_clients, lend_client
 from fileresponse.s3config import NOT_INSTALLED, StoreConfig, get_config
+from podcast.catalogue import SHOWS, list_show
+from podcast.models import Show
 from podcast.progress import Progress
 from podcast.samples import sample_names
 from podcast.store import ensure_bucket, is_stored, size_of, upload
@@ -32,6 +36,7 @@ class Command(BaseCommand):
                     f"Set {config.where('bucket_name')}: it says where to upload to."
                 )
             asyncio.run(self.store_all(config, config.bucket_name))
+            self.store_shows()
         except (ImproperlyConfigured, BotoCoreError, ClientError) as error:
             raise CommandError(f"The store cannot be used: {error}") from error
 
@@ -52,3 +57,16 @@ class Command(BaseCommand):
             await close_clients()
         place = f"{config.url or 'AWS'}/{bucket}"
         self.stdout.write(f"{place}: {len(new)} uploaded, {len(found) - len(new)} kept")
+
+    def store_shows(self) -> None:
+        """Upload the episodes of shows that are in the store, as any Django project would."""
+        if Show.Place.OBJECTS not in settings.STORAGES:
+            return  # without django-storages
+        storage = storages[Show.Place.OBJECTS]
+        for show in (show for show in SHOWS if show.place == Show.Place.OBJECTS):
+            for sample in (episode.sample for episode in show.episodes):
+                if not storage.exists(sample.name) or storage.size(sample.name) != sample.size:
+                    content = b"".join(sample.chunks())
+                    storage.save(sample.name, ContentFile(content, sample.name))
+                    self.stdout.write(f"  {sample.name}  stored")
+            list_show(show)
