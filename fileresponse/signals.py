@@ -74,6 +74,8 @@ class Transfer:
         if self._began is not None:
             return None
         self._began = monotonic()
+        if not download_started.receivers:
+            return None
         return {"sender": type(self.response), "request": self.request, "response": self.response}
 
     def _end(self, outcome: Outcome) -> dict[str, Any] | None:
@@ -81,6 +83,8 @@ class Transfer:
         if self._began is None or self._is_over:
             return None
         self._is_over = True
+        if not download_finished.receivers:
+            return None
         told = {"bytes_sent": self.bytes_sent, "outcome": outcome, "duration": monotonic() - self._began}
         return {"sender": type(self.response), "request": self.request, "response": self.response, **told}
 
@@ -91,12 +95,14 @@ class Transfer:
             return None
         if error is not None and not isinstance(error, _ABORTED):
             return self._end("error")
+        if not download_finished.receivers:
+            return self._end("completed")  # nobody asks
         is_all = self._has_all()
         return self._end("completed" if is_all or (is_all is None and error is None) else "aborted")
 
     def _has_all(self) -> bool | None:
         """Whether the client was sent what was announced; `None` if that cannot be told."""
-        announced = getattr(self.response, "headers", {}).get("Content-Length")
+        announced = dict(getattr(self.response, "items", dict)()).get("Content-Length")  # if it is still that of this content
         if announced is None or self.bytes_sent is None or not self.response.body_wanted:
             return None
         return self.bytes_sent == int(announced)
