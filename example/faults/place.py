@@ -182,6 +182,7 @@ class Place:
     title: str
     server: Server
     folder: Path
+    facts: dict[str, Any] = field(default_factory=dict)  # what else a fault has to tell
 
     def file(self, name: str, size: int = SIZE) -> bytes:
         """Write a file; its content."""
@@ -201,12 +202,25 @@ class Place:
         """Ask, and read to the end."""
         return self.client(path, *headers, **options).send().finish()
 
+    def ping(self) -> int | None:
+        """The status of a sign of life; `None`: there was none."""
+        try:
+            return self.get("/ping").status
+        except OSError:
+            return None
+
+    def links(self) -> list[Any]:
+        """The connections of the worker that are open."""
+        links = self.server.worker().net_connections("tcp")
+        return [link for link in links if link.status in ("ESTABLISHED", "CLOSE_WAIT")]
+
     def connections(self) -> int:
         """How many clients are connected."""
-        links = [
-            link for process in self.server.processes() for link in process.net_connections("tcp")
-        ]
-        return sum(link.status in ("ESTABLISHED", "CLOSE_WAIT") for link in links)
+        return sum(link.laddr.port == self.server.port for link in self.links())
+
+    def descriptors(self) -> int:
+        """How many descriptors are open; connections to a store, which are kept for the next object, aside."""
+        return self.server.descriptors() - (len(self.links()) - self.connections())
 
 
 @dataclass(frozen=True)
@@ -219,6 +233,11 @@ class Fault:
     log: str = ""  # what the log has to name, and as often as clients were not served; else nothing of ours
     keeps_serving: bool = True  # whether others can be served meanwhile; else there are none
     is_short: bool = True  # whether `make test` has the time for it
+    options: Mapping[str, tuple[str, ...]] | None = (
+        None  # of a server of its own; others are left out
+    )
+    env: Mapping[str, str] = field(default_factory=dict)  # of that server
+    ends: bool = False  # whether the server has stopped afterwards
 
 
 @dataclass
@@ -252,24 +271,24 @@ def leaked(place: Place, before: int) -> int:
     """How many descriptors more than before stay open, while requests give the garbage collector its turn."""
     try:
         wait_until(
-            lambda: place.server.descriptors() <= before or not place.get("/ping"),
+            lambda: place.descriptors() <= before or not place.get("/ping"),
             "descriptors are closed",
             10,
         )
     except TimeoutError:
-        return place.server.descriptors() - before
+        return place.descriptors() - before
     return 0
 
 
 def run(fault: Fault, place: Place) -> dict[str, Any]:
     """Let it happen; a row of the table."""
     wait_until(lambda: not place.connections(), "all clients have gone")
-    memory = place.server.memory()
-    before, log_start, begun = place.server.descriptors(), len(place.server.log), time.monotonic()
+    memory, place.facts = place.server.memory(), {}
+    before, log_start, begun = place.descriptors(), len(place.server.log), time.monotonic()
     bystander = Bystander(place)
     with bystander.watching() if fault.keeps_serving else nullcontext():
         saw = Counter(fault.do(place))
-    lost = leaked(place, before)
+    lost = 0 if fault.ends else leaked(place, before)
     unserved = sum(
         count for what, count in saw.items() if what not in ("whole", "mixed", "404", "403")
     )
@@ -283,7 +302,8 @@ def run(fault: Fault, place: Place) -> dict[str, Any]:
         "named": sum(fault.log in line for line in lines) if fault.log else 0,
         "tracebacks": log.count("Traceback (most recent call last)"),
         "leaked": lost,
-        "memory_mb": round((place.server.memory() - memory) / 1e6, 1), "others": dict(bystander.saw), "seconds": round(time.monotonic() - begun, 1),
+        "memory_mb": 0 if fault.ends else round((place.server.memory() - memory) / 1e6, 1),
+        "facts": place.facts, "others": dict(bystander.saw), "seconds": round(time.monotonic() - begun, 1),
     }  # fmt: skip
     problems = {
         "saw what it may not": not set(saw) <= fault.may_see,
@@ -292,21 +312,21 @@ def run(fault: Fault, place: Place) -> dict[str, Any]:
         "memory grows": row["memory_mb"] > MEMORY,
         "not once in the log": bool(fault.log and row["named"] != unserved),
         "traceback without need": fault.keeps_serving and not fault.log and row["tracebacks"] > 0,
-        "does not answer": b"pong" not in place.get("/ping").body,
+        "does not answer": not fault.ends and place.ping() != 200,
     }
     return row | {"problems": [problem for problem, is_there in problems.items() if is_there]}
 
 
-def with_patience(condition: Callable[[], bool]) -> None:
+def with_patience(condition: Callable[[], bool], seconds: float = 5) -> None:
     """Wait a while; what has not come is reported later."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
 @contextmanager
 def started(
-    title: str, folder: Path, env: Mapping[str, str] | None = None, *arguments: str
+    title: str, folder: Path, *arguments: str, env: Mapping[str, str] | None = None
 ) -> Iterator[Place]:
     """A server over a folder of files, warmed up."""
     media = folder / "media"
