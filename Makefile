@@ -8,7 +8,7 @@ TO_TEXT := $(BIN)/jupytext -q --to py:percent --opt notebook_metadata_filter=-al
 TO_NOTEBOOK := $(BIN)/jupytext -q --to ipynb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test notebooks-test black-box-test test-stores check lint sync export docs conformance bench bench-s3 bench-streams fuzz text notebooks constraints clean
+.PHONY: help run test notebooks-test black-box-test test-stores check lint sync export docs conformance faults bench bench-s3 bench-streams fuzz text notebooks constraints clean
 
 help:  ## list the targets
 	@echo "Targets:"
@@ -65,6 +65,9 @@ bench-streams: .venv/dev.stamp  ## measure long CSV files and large ZIP archives
 
 conformance: .venv/dev.stamp  ## ask this library and others the same questions about RFC 9110
 	@cd example && ../$(BIN)/python -m conformance
+
+faults: .venv/dev.stamp  ## break files, clients, servers and stores in mid-transfer, and judge what clients see: 10 minutes
+	@cd example && ../$(BIN)/python -m faults
 
 fuzz: .venv/dev.stamp  ## throw text at every header parser for ten minutes (SECONDS= changes it)
 	@$(BIN)/python .ci/fuzz.py $(SECONDS)

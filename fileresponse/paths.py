@@ -24,7 +24,7 @@ from typing import Any, TypeVar, cast
 from aiofiles.os import wrap
 
 from .headers import CODINGS
-from .sources import Descriptor, OffsetSource, Stat
+from .sources import Descriptor, OffsetSource, Stat, UnavailableError
 
 # %% ../nbs/04a_paths.ipynb #67617c9e
 _position_lock = Lock()
@@ -165,6 +165,7 @@ class DescriptorSource(OffsetSource):
 
 # %% ../nbs/04a_paths.ipynb #8a4d6cad
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO, errno.ENODEV}
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE}
 
 
 def _not_found(path: str) -> FileNotFoundError:
@@ -173,7 +174,7 @@ def _not_found(path: str) -> FileNotFoundError:
 
 @contextmanager
 def _absence(path: str) -> Iterator[None]:
-    """Give every way in which a path names no file the same name, `FileNotFoundError`."""
+    """Name what the caller can answer for: `FileNotFoundError` for whatever is no file, `UnavailableError` if none can be opened."""
     try:
         yield
     except ValueError as error:  # a NUL, or characters that the file system cannot encode
@@ -181,6 +182,8 @@ def _absence(path: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in _ABSENT:
             raise _not_found(path) from error
+        if error.errno in _EXHAUSTED:
+            raise UnavailableError(f"no descriptor is left to open {path!r}", "busy", 1) from error
         raise
 
 
@@ -204,7 +207,7 @@ def stat_regular(
 def open_regular(
     path: str,
 ) -> tuple[io.FileIO, Stat]:  # the file, and what was found when it was open
-    """Open a regular file for reading; the same errors as `stat_regular`."""
+    """Open a regular file for reading; the same errors as `stat_regular`, or `UnavailableError`."""
 
     def opener(name: str, flags: int) -> int:
         return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))

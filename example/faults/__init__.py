@@ -1,0 +1,1 @@
+"""What goes wrong around a transfer, on six servers, and what the client then sees: `python -m faults`."""

@@ -1,0 +1,100 @@
+"""What can happen to a server, and in which ways it can be started."""
+
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.servers import wait_until
+
+from .place import MIB, SERVERS, Client, Fault, Place, at_rest, with_patience
+
+SMALL, LARGE = "ends-in-time.bin", "does-not-end.bin"
+READING, STALLED = 95, 5
+ENDS = frozenset({"whole", "cut", "none"})
+UVICORN = ("uvicorn", "uvicorn, sendfile")
+GRACE = {
+    **dict.fromkeys(UVICORN, ("--timeout-graceful-shutdown", "3")),
+    "granian": ("--workers-kill-timeout", "3"),
+    **dict.fromkeys(("hypercorn", "gunicorn", "gunicorn, sendfile"), ("--graceful-timeout", "3")),
+}
+NO_LIFESPAN = {
+    **dict.fromkeys(UVICORN, ("--lifespan", "off")),
+    "granian": ("--interface", "asginl"),
+}
+RESPAWN = {**dict.fromkeys(SERVERS, ()), "granian": ("--respawn-failed-workers",)}
+ASYNCIO = {
+    **dict.fromkeys(SERVERS, ()),
+    **dict.fromkeys(UVICORN, ("--loop", "asyncio")),
+    "granian": ("--loop", "asyncio"),
+}
+
+
+def finish_all(clients: list[tuple[Client, bytes]]) -> list[str]:
+    """Let all of them read to the end, at the same time."""
+    with ThreadPoolExecutor(len(clients)) as threads:
+        answers = list(threads.map(lambda one: one[0].finish(), clients))
+    return [answer.saw(content) for answer, (_, content) in zip(answers, clients, strict=True)]
+
+
+def hundred(place: Place) -> tuple[list[tuple[Client, bytes]], list[tuple[Client, bytes]]]:
+    """95 clients who read, and five that do not, with what they have to get."""
+    small, large = place.file(SMALL, 2 * MIB), place.file(LARGE)
+    stalled = [(place.begin(f"/files/{LARGE}"), large) for _ in range(STALLED)]
+    return [(place.client(f"/files/{SMALL}").send(), small) for _ in range(READING)], stalled
+
+
+def told_to_stop(place: Place) -> Iterator[str]:
+    """SIGTERM during 100 downloads: who ends within the grace is served, the others are cut, the exit is orderly."""
+    reading, stalled = hundred(place)
+    at_rest(place.connections)
+    place.server.process.send_signal(signal.SIGTERM)
+    yield from finish_all(reading)
+    place.facts["exit code"] = place.server.process.wait(30)
+    yield from finish_all(stalled)
+
+
+def killed(place: Place) -> Iterator[str]:
+    """SIGKILL for the process that answers: everybody is cut, nobody is deceived; a server of several processes comes back."""
+    reading, stalled = hundred(place)
+    worker = place.server.worker()
+    worker.kill()
+    yield from finish_all(reading + stalled)
+    with_patience(lambda: place.ping() == 200, 10 if worker.pid != place.server.process.pid else 0)
+    place.facts["comes back"] = place.ping() == 200
+
+
+def ordinary(place: Place) -> Iterator[str]:
+    """A little of everything."""
+    content, parts = place.file(SMALL, 8 * MIB), range(0, 8 * MIB, MIB)
+    clients = [(place.client(f"/files/{SMALL}").send(), content) for _ in range(8)]
+    clients += [
+        (place.client(f"/files/{SMALL}", f"Range: bytes={at}-").send(), content[at:])
+        for at in parts
+    ]
+    yield from finish_all(clients)
+    place.get("/files/missing")
+    place.get("/table.csv")
+    place.get("/archive.zip")
+    for _ in range(4):
+        place.begin(f"/files/{SMALL}").socket.close()
+
+
+def ordinary_without_warnings(place: Place) -> Iterator[str]:
+    """A little of everything; slow steps of the event loop and descriptors that nobody closed are in the log then."""
+    yield from ordinary(place)
+    wait_until(lambda: not place.connections(), "all clients have gone")
+    place.server.process.send_signal(signal.SIGTERM)
+    place.server.process.wait(30)
+    lines = place.server.log.splitlines()
+    place.facts["slow steps"] = sum("Executing <" in line for line in lines)
+    place.facts["resource warnings"] = sum("ResourceWarning" in line for line in lines)
+    place.facts["of ours"] = sum("ResourceWarning" in line and "/media/" in line for line in lines)
+
+
+STOPS = [
+    Fault("SIGTERM during 100 downloads", told_to_stop, ENDS, keeps_serving=False, options=GRACE, ends=True),
+    Fault("its worker is killed", killed, ENDS, keeps_serving=False, options=RESPAWN, ends=True, is_short=False),
+    Fault("no lifespan", ordinary, frozenset({"whole"}), options=NO_LIFESPAN, is_short=False),
+    Fault("development mode", ordinary_without_warnings, frozenset({"whole"}), options=ASYNCIO, ends=True, keeps_serving=False, is_short=False,
+          env={"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error::ResourceWarning"}),
+]  # fmt: skip

@@ -1,0 +1,124 @@
+"""What can happen to an S3 store and to the way there, while an object is sent."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Timer
+
+from fileresponse.localstore import FaultyProxy
+from tests.objects import BUCKET, MortalStore, behind, mortal_store, put
+from tests.servers import wait_until
+
+from .place import MIB, Fault, Place, noise
+
+KEY, SIZE = "object.bin", 64 * MIB  # more than all buffers on the longer way
+PATH = f"/objects/{KEY}"
+CONTENT = noise(KEY, SIZE)
+WAIT, RETRIES = 10, 3  # seconds, and attempts, as set for the library
+WHOLE, OVER = frozenset({"whole"}), frozenset({"whole", "cut", "502", "503", "504"})
+
+
+@dataclass
+class Behind:
+    """The store, and the proxy before it; there is one of each while these faults happen."""
+
+    mortal: MortalStore
+    proxy: FaultyProxy
+
+
+NOW: list[Behind] = []
+
+
+@contextmanager
+def faulty_store() -> Iterator[dict[str, str]]:
+    """A store behind a proxy that can do harm; the variables with which it is found."""
+    with TemporaryDirectory(prefix="faults-store-") as folder, mortal_store(Path(folder)) as mortal:
+        put(mortal.store, KEY, CONTENT)
+        with FaultyProxy(mortal.store.endpoint_url) as proxy:
+            NOW[:] = [Behind(mortal, proxy)]
+            options = {"WAIT_TIMEOUT": WAIT, "MAX_RETRIES": RETRIES}
+            found = behind(mortal.store, proxy.url).settings(BUCKET)
+            found |= {f"FILERESPONSE_S3_{name}": value for name, value in options.items()}
+            yield {"FAULTS_SETTINGS": json.dumps(found)}
+
+
+def works_again(place: Place) -> Iterator[str]:
+    """All is well with the store, and so with the server; within the time in which it may still be careful."""
+    NOW[0].proxy.heal()
+    wait_until(
+        lambda: place.get(PATH, "Range: bytes=0-9").status == 206, "the object can be had", 60
+    )
+    yield place.get(PATH).saw(CONTENT)
+
+
+def cut_off(place: Place) -> Iterator[str]:
+    """The connection to the store is reset, three times: it is resumed where it was."""
+    for cuts in ((3 * MIB,), (MIB, 10 * MIB, 5 * MIB)):
+        NOW[0].proxy.reset_after(*cuts)
+        yield place.get(PATH).saw(CONTENT)
+    yield from works_again(place)
+
+
+def late(place: Place) -> Iterator[str]:
+    """Nothing comes for 5 seconds, which is less than the library waits."""
+    NOW[0].proxy.stall_after(MIB)
+    Timer(5, NOW[0].proxy.heal).start()
+    yield place.get(PATH).saw(CONTENT)
+    yield from works_again(place)
+
+
+def gone_for_good(place: Place) -> Iterator[str]:
+    """All connections are cut, and no new one is taken: less is sent than was announced."""
+    client = place.begin(PATH)
+    NOW[0].proxy.refuse()
+    yield client.finish().saw(CONTENT)
+    yield place.get(PATH).saw(CONTENT)
+    yield from works_again(place)
+
+
+def killed_and_restarted(place: Place) -> Iterator[str]:
+    """The store dies, and comes back with the same objects."""
+    client = place.begin(PATH)
+    NOW[0].mortal.kill()
+    yield place.get(PATH).saw(CONTENT)
+    NOW[0].mortal.start()
+    yield client.finish().saw(CONTENT)
+    yield from works_again(place)
+
+
+def overwritten(place: Place) -> Iterator[str]:
+    """Another object under the same key, and then a reset: the two are never mixed."""
+    client = place.begin(PATH)
+    put(NOW[0].mortal.store, KEY, bytes(SIZE))
+    NOW[0].proxy.reset_after(MIB)
+    yield client.finish().saw(CONTENT)
+    put(NOW[0].mortal.store, KEY, CONTENT)
+    yield from works_again(place)
+
+
+def revoked(place: Place) -> Iterator[str]:
+    """The keys are no longer good, in the middle of a download."""
+    client, mortal = place.begin(PATH), NOW[0].mortal
+    good = mortal.store
+    mortal.kill()
+    mortal.store = replace(good, secret_key="another-secret-key")  # noqa: S106
+    mortal.start()
+    yield client.finish().saw(CONTENT)
+    yield place.get(PATH).saw(CONTENT)
+    mortal.kill()
+    mortal.store = good
+    mortal.start()
+    yield from works_again(place)
+
+
+STORES = [
+    Fault("the connection to the store is reset", cut_off, WHOLE, is_short=False),
+    Fault("the store is 5 s late", late, WHOLE, is_short=False),
+    Fault("the store is gone", gone_for_good, OVER, KEY, is_short=False),
+    Fault("the store is killed and restarted", killed_and_restarted, OVER, KEY, is_short=False),
+    Fault("the object is overwritten", overwritten, OVER, KEY, is_short=False),
+    Fault("the keys are revoked", revoked, OVER, KEY, is_short=False),
+]
