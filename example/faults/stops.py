@@ -4,6 +4,8 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
+
 from tests.servers import wait_until
 
 from .place import MIB, SERVERS, Client, Fault, Place, at_rest, with_patience
@@ -49,8 +51,12 @@ def told_to_stop(place: Place) -> Iterator[str]:
     at_rest(place.connections)
     place.server.process.send_signal(signal.SIGTERM)
     yield from finish_all(reading)
-    place.facts["exit code"] = place.server.process.wait(30)
-    yield from finish_all(stalled)
+    try:
+        place.facts["exit code"] = place.server.process.wait(10)
+        yield from finish_all(stalled)
+    except psutil.TimeoutExpired:  # its grace is over, and it waits all the same
+        yield from finish_all(stalled)
+        place.facts["exit code"] = f"{place.server.process.wait(30)}, after the last client"
 
 
 def killed(place: Place) -> Iterator[str]:
