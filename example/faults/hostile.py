@@ -53,8 +53,7 @@ def fuzz(place: Place) -> Iterator[str]:
         client.socket.settimeout(1)  # for a server that waits for a body
         client.ask = request(chance)
         answer = client.send().finish()
-        TOTALS.transfers += 1
-        TOTALS.bytes += len(answer.body)
+        TOTALS.add(transfers=1, bytes=len(answer.body))
         yield judged(answer, content, place)
 
 
