@@ -66,8 +66,8 @@ bench-streams: .venv/dev.stamp  ## measure long CSV files and large ZIP archives
 conformance: .venv/dev.stamp  ## ask this library and others the same questions about RFC 9110
 	@cd example && ../$(BIN)/python -m conformance
 
-faults: .venv/dev.stamp  ## break files, clients, servers and stores in mid-transfer, and judge what clients see: 10 minutes
-	@cd example && ../$(BIN)/python -m faults
+faults: .venv/dev.stamp  ## break files, clients, servers and stores in mid-transfer, and judge what clients see: 15 minutes (SECONDS= for the load on each server)
+	@cd example && $(if $(SECONDS),SECONDS=$(SECONDS)) ../$(BIN)/python -m faults
 
 fuzz: .venv/dev.stamp  ## throw text at every header parser for ten minutes (SECONDS= changes it)
 	@$(BIN)/python .ci/fuzz.py $(SECONDS)

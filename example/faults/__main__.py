@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,9 @@ from benchmark.servers import machine, versions
 
 from .clients import CLIENTS
 from .files import FILES
-from .place import SERVERS, TOTALS, Fault, run, started
+from .hostile import HOSTILE
+from .load import LOAD
+from .place import SERVERS, Fault, run, started
 from .stops import STOPS
 from .stores import STORES, faulty_store
 
@@ -29,9 +30,12 @@ GROUPS: dict[str, list[Fault]] = {
     "clients": CLIENTS,
     "servers": STOPS,
     "stores": STORES,
+    "load": LOAD,
+    "hostile input": HOSTILE,
 }
 SURROUNDINGS: dict[str, Callable[[], AbstractContextManager[dict[str, str]]]] = {
-    "stores": faulty_store
+    "stores": faulty_store,
+    "load": faulty_store,
 }
 
 
@@ -74,42 +78,44 @@ def line(row: dict[str, Any]) -> str:
     return f"{row['server']:<20}{row['fault']:<40}{saw:<28}{log:<24}leaked {row['leaked']}  {row['seconds']:5.1f} s  {verdict}  {facts}"
 
 
+def sums(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """What all rows come to."""
+    counted = ("transfers", "bytes", "wrong_bytes", "leaked")
+    totals = {name: sum(row[name] for row in rows) for name in counted}
+    return {
+        "faults": len(rows),
+        **totals,
+        "problems": sum(bool(row["problems"]) for row in rows),
+        "seconds": round(sum(row["seconds"] for row in rows)),
+    }
+
+
+def write(groups: Iterable[str], found: list[dict[str, Any]]) -> None:
+    """Put the rows of these groups in the place of what was known of them."""
+    before = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"rows": []}
+    known = [row for row in before["rows"] if row["group"] not in groups] + found
+    kept = sorted(known, key=lambda row: list(GROUPS).index(row["group"]))
+    facts = {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine("servers and clients on all"),
+        "versions": versions(PACKAGES),
+    }
+    results = {**facts, "totals": sums(kept), "rows": kept}
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> int:
     """Run what was asked for; the exit code says whether anything was not as it may be."""
     parser = argparse.ArgumentParser(prog="faults", description=__doc__)
-    parser.add_argument(
-        "--only",
-        nargs="*",
-        default=[],
-        help="names of groups or servers; faults.json is left alone then",
-    )
-    options = parser.parse_args()
-    asked = options.only
-    groups = [name for name in GROUPS if name in asked] or list(GROUPS)
-    servers = [name for name in SERVERS if name in asked] or list(SERVERS)
-    begun = time.monotonic()
-    found = rows(groups, servers)
-    totals = {
-        "faults": len(found),
-        **asdict(TOTALS),
-        "leaked": sum(row["leaked"] for row in found),
-        "problems": sum(bool(row["problems"]) for row in found),
-    }
-    totals["seconds"] = round(time.monotonic() - begun)
-    print(
-        ", ".join(f"{name.replace('_', ' ')}: {value:,}" for name, value in totals.items()),
-        file=sys.stderr,
-    )
-    if not asked:
-        facts = {
-            "date": time.strftime("%Y-%m-%d"),
-            "machine": machine("servers and clients on all"),
-            "versions": versions(PACKAGES),
-        }
-        RESULTS.write_text(
-            json.dumps({**facts, "totals": totals, "rows": found}, indent=1) + "\n",
-            encoding="utf-8",
-        )
+    parser.add_argument("--only", nargs="*", default=[], help="groups, whose rows are then renewed")
+    parser.add_argument("--on", nargs="*", default=[], help="servers; faults.json is left alone")
+    asked = parser.parse_args()
+    groups = [name for name in GROUPS if name in asked.only or not asked.only]
+    found = rows(groups, [name for name in SERVERS if name in asked.on or not asked.on])
+    if not asked.on:
+        write(groups, found)
+    totals = sums(found)
+    print(", ".join(f"{name}: {value:,}" for name, value in totals.items()), file=sys.stderr)
     return bool(totals["problems"] or totals["wrong_bytes"])
 
 

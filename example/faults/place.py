@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,14 @@ class Totals:
     bytes: int = 0
     wrong_bytes: int = 0
 
+    def add(self, **counts: int) -> None:
+        """Count, in any thread."""
+        with COUNTING:
+            for name, count in counts.items():
+                setattr(self, name, getattr(self, name) + count)
 
+
+COUNTING = threading.Lock()
 TOTALS = Totals()
 
 
@@ -108,15 +115,14 @@ class Answer:
 
     def saw(self, *contents: bytes, promised: bool = True) -> str:
         """`whole`, `cut`, `none`, `wrong`, or a status that refuses; all versions that are right are given."""
-        TOTALS.transfers += 1
-        TOTALS.bytes += len(self.body)
+        TOTALS.add(transfers=1, bytes=len(self.body))
         if self.status is None:
             return "none"
-        if self.status >= 400 or self.status in (304, 416):
+        if self.status >= 400:
             return str(self.status)
         right = max(same(self.body, content) for content in contents)
         if right < len(self.body) or (self.is_complete and self.body not in contents):
-            TOTALS.wrong_bytes += (len(self.body) - right) or 1 if promised else 0
+            TOTALS.add(wrong_bytes=max(len(self.body) - right, 1) if promised else 0)
             return "wrong"
         return "whole" if self.is_complete else "cut"
 
@@ -129,16 +135,14 @@ class Answer:
 class Client:
     """One request on a connection of its own, of which no more is read than is asked for."""
 
-    def __init__(
-        self, port: int, path: str, *headers: str, window: int = WINDOW, method: str = "GET"
-    ) -> None:
+    def __init__(self, port: int, path: str, *headers: str, window: int = WINDOW) -> None:
         self.socket = socket.socket()
         self.socket.settimeout(PATIENCE)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         self.socket.connect((HOST, port))
         self.received = bytearray()
         self.ask = "\r\n".join(
-            [f"{method} {path} HTTP/1.1", f"Host: {HOST}", "Connection: close", *headers, "", ""]
+            [f"GET {path} HTTP/1.1", f"Host: {HOST}", "Connection: close", *headers, "", ""]
         ).encode()
 
     def send(self) -> "Client":
@@ -237,6 +241,7 @@ class Fault:
         None  # of a server of its own; others are left out
     )
     env: Mapping[str, str] = field(default_factory=dict)  # of that server
+    memory_mb: float = MEMORY  # megabytes by which the server may grow
     ends: bool = False  # whether the server has stopped afterwards
 
 
@@ -254,7 +259,11 @@ class Bystander:
 
         def watch() -> None:
             while True:
-                self.saw[self.place.get("/files/bystander.bin", window=MIB).saw(content)] += 1
+                try:
+                    seen = self.place.get("/files/bystander.bin", window=MIB).saw(content)
+                except OSError:
+                    seen = "none"
+                self.saw[seen] += 1
                 if over.wait(0.05):
                     return
 
@@ -283,6 +292,7 @@ def leaked(place: Place, before: int) -> int:
 def run(fault: Fault, place: Place) -> dict[str, Any]:
     """Let it happen; a row of the table."""
     wait_until(lambda: not place.connections(), "all clients have gone")
+    received = replace(TOTALS)
     memory, place.facts = place.server.memory(), {}
     before, log_start, begun = place.descriptors(), len(place.server.log), time.monotonic()
     bystander = Bystander(place)
@@ -304,12 +314,13 @@ def run(fault: Fault, place: Place) -> dict[str, Any]:
         "leaked": lost,
         "memory_mb": 0 if fault.ends else round((place.server.memory() - memory) / 1e6, 1),
         "facts": place.facts, "others": dict(bystander.saw), "seconds": round(time.monotonic() - begun, 1),
+        **{name: value - getattr(received, name) for name, value in asdict(TOTALS).items()},
     }  # fmt: skip
     problems = {
         "saw what it may not": not set(saw) <= fault.may_see,
         "others were not served": bool(fault.keeps_serving and set(bystander.saw) != {"whole"}),
         "descriptors leaked": lost > 0,
-        "memory grows": row["memory_mb"] > MEMORY,
+        "memory grows": row["memory_mb"] > fault.memory_mb,
         "not once in the log": bool(fault.log and row["named"] != unserved),
         "traceback without need": fault.keeps_serving and not fault.log and row["tracebacks"] > 0,
         "does not answer": not fault.ends and place.ping() != 200,
@@ -340,5 +351,12 @@ def started(
         place.file("bystander.bin", MIB)
         for _ in range(2):
             assert place.get("/files/bystander.bin").is_complete  # noqa: S101
-            place.get("/files/missing")  # what Python and Django load at the first error
+            warm = (
+                "/files/missing",
+                "/archive.zip",
+                "/table.csv",
+                *["/objects/missing"] * ("FAULTS_SETTINGS" in (env or {})),
+            )
+        for path in warm:  # what is loaded at the first use
+            place.get(path)
         yield place

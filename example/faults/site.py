@@ -3,9 +3,11 @@
 It is both the settings and the URLs: `DJANGO_SETTINGS_MODULE=faults.site`. The files are in FAULTS_ROOT.
 """
 
+import asyncio
 import errno
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,6 +102,19 @@ async def stored(request: HttpRequest, key: str) -> HttpResponseBase:
     return AiobotocoreFileResponse(None, key, request=request)
 
 
+async def strict(request: HttpRequest) -> HttpResponse:
+    """From now on the event loop reports steps that take more than 100 ms, whatever the server has chosen."""
+    asyncio.get_running_loop().set_debug(True)
+    return HttpResponse("strict", content_type="text/plain")
+
+
+async def careless(request: HttpRequest) -> HttpResponse:
+    """Block the event loop, and leave a socket to the garbage collector: what development mode has to find."""
+    time.sleep(0.2)  # noqa: ASYNC251
+    socket.socket()
+    return HttpResponse("careless", content_type="text/plain")
+
+
 async def ping(request: HttpRequest) -> HttpResponse:
     """A sign of life."""
     return HttpResponse("pong", content_type="text/plain")
@@ -113,5 +128,7 @@ urlpatterns = [
     path("archive.zip", archive),
     path("table.csv", table),
     path("objects/<path:key>", stored),
+    path("strict", strict),
+    path("careless", careless),
     path("ping", ping),
 ]

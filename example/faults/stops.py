@@ -4,6 +4,8 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
+
 from tests.servers import wait_until
 
 from .place import MIB, SERVERS, Client, Fault, Place, at_rest, with_patience
@@ -49,8 +51,12 @@ def told_to_stop(place: Place) -> Iterator[str]:
     at_rest(place.connections)
     place.server.process.send_signal(signal.SIGTERM)
     yield from finish_all(reading)
-    place.facts["exit code"] = place.server.process.wait(30)
-    yield from finish_all(stalled)
+    try:
+        place.facts["exit code"] = place.server.process.wait(10)
+        yield from finish_all(stalled)
+    except psutil.TimeoutExpired:  # its grace is over, and it waits all the same
+        yield from finish_all(stalled)
+        place.facts["exit code"] = f"{place.server.process.wait(30)}, after the last client"
 
 
 def killed(place: Place) -> Iterator[str]:
@@ -79,22 +85,30 @@ def ordinary(place: Place) -> Iterator[str]:
         place.begin(f"/files/{SMALL}").socket.close()
 
 
-def ordinary_without_warnings(place: Place) -> Iterator[str]:
-    """A little of everything; slow steps of the event loop and descriptors that nobody closed are in the log then."""
+def without_warnings(place: Place) -> Iterator[str]:
+    """A little of everything, and then something careless, which shows that the log would tell."""
+
+    def warnings() -> list[int]:
+        return [place.server.log.count(text) for text in ("Executing <", "ResourceWarning")]
+
+    place.get("/strict")
     yield from ordinary(place)
     wait_until(lambda: not place.connections(), "all clients have gone")
+    found = warnings()
+    place.get("/careless")
+    with_patience(lambda: all(map(int.__lt__, found, warnings())))
+    on_purpose = [now - before for now, before in zip(warnings(), found, strict=True)]
     place.server.process.send_signal(signal.SIGTERM)
     place.server.process.wait(30)
-    lines = place.server.log.splitlines()
-    place.facts["slow steps"] = sum("Executing <" in line for line in lines)
-    place.facts["resource warnings"] = sum("ResourceWarning" in line for line in lines)
-    place.facts["of ours"] = sum("ResourceWarning" in line and "/media/" in line for line in lines)
+    found = [now - extra for now, extra in zip(warnings(), on_purpose, strict=True)]
+    place.facts |= {"slow steps": found[0], "resource warnings": found[1]}
+    place.facts |= {"on purpose": on_purpose}
 
 
 STOPS = [
     Fault("SIGTERM during 100 downloads", told_to_stop, ENDS, keeps_serving=False, options=GRACE, ends=True),
     Fault("its worker is killed", killed, ENDS, keeps_serving=False, options=RESPAWN, ends=True, is_short=False),
     Fault("no lifespan", ordinary, frozenset({"whole"}), options=NO_LIFESPAN, is_short=False),
-    Fault("development mode", ordinary_without_warnings, frozenset({"whole"}), options=ASYNCIO, ends=True, keeps_serving=False, is_short=False,
+    Fault("development mode", without_warnings, frozenset({"whole"}), options=ASYNCIO, ends=True, keeps_serving=False, is_short=False,
           env={"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error::ResourceWarning"}),
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from faults.__main__ import GROUPS
-from faults.place import Fault, Place, run, started
+from faults.place import Answer, Fault, Place, run, started
 
 FAULTS = [
     fault
@@ -27,3 +27,18 @@ def place(
 def test_only_what_may_come_of_it(place: Place, fault: Fault) -> None:
     row = run(fault, place)
     assert row["problems"] == [], row
+
+
+@pytest.mark.parametrize(
+    ("body", "announced", "seen"),
+    [
+        (b"abcdef", 6, "whole"),
+        (b"abc", 6, "cut"),
+        (b"abc", None, "cut"),
+        (b"abc", 3, "wrong"),  # it ends in order, but is not the file
+        (b"abX", 6, "wrong"),
+        (b"abcdefg", 6, "wrong"),
+    ],
+)
+def test_the_judge_of_it_all(body: bytes, announced: int | None, seen: str) -> None:
+    assert Answer(200, announced, body).saw(b"abcdef") == seen
