@@ -157,6 +157,8 @@ FILES = [
     Fault("overwritten in place", overwritten, frozenset({"whole", "mixed"})),
     Fault("the device fails at a byte", failing, frozenset({"cut", "none", "500"}), "troubled.bin"),
     Fault("the device is slow", slow, frozenset({"whole"})),
-    Fault("no descriptor for a file", no_file_opens, frozenset({"whole", "503", "cut"}), NAME, False),
+    Fault(
+        "no descriptor for a file", no_file_opens, frozenset({"whole", "503", "cut"}), NAME, False
+    ),
     Fault("no descriptor for a connection", no_connection_opens, ENDS, "", False, is_short=False),
 ]
