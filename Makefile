@@ -25,6 +25,7 @@ notebooks-test: .venv/dev.stamp
 	@echo "$$(find nbs -name '*.ipynb' -not -path '*/.*' | wc -l) notebooks passed"
 
 black-box-test: .venv/dev.stamp
+	@.ci/programs chromium npm
 	@echo "Black-box tests:"
 	@$(BIN)/pytest example/tests
 
