@@ -196,8 +196,8 @@ def test_what_is_not_an_object_is_not_found(servers: list[Server]) -> None:
         for server in servers
         for key in keys
     }
-    # anycorn asks no application about paths that are not UTF-8.
-    assert answers.pop(("anycorn", "%ff")).status == 400
+    by_itself = answers.pop(("anycorn", "%ff"), None)  # it asks nobody about what is not UTF-8
+    assert by_itself is None or by_itself.status == 400
     assert {which: answer.status for which, answer in answers.items()} == dict.fromkeys(
         answers, 404
     )
