@@ -20,6 +20,7 @@ run: .venv/run.stamp  ## run the example at http://127.0.0.1:8000/ (PORT= change
 test: notebooks-test black-box-test  ## run every notebook, then the example on real servers
 
 notebooks-test: .venv/dev.stamp
+	@.ci/programs chromium
 	@echo "Notebooks:"
 	@$(BIN)/nbdev-test --cell-timeout 60
 	@echo "$$(find nbs -name '*.ipynb' -not -path '*/.*' | wc -l) notebooks passed"
