@@ -53,6 +53,7 @@ export: .venv/dev.stamp  ## write the package from the notebooks
 
 docs: .venv/dev.stamp  ## build the site in docs/ and the README from the notebooks
 	@$(BIN)/python -c "from nbdev.quarto import nbdev_sidebar, refresh_quarto_yml; refresh_quarto_yml(); nbdev_sidebar()"
+	$(BIN)/python .ci/site/figure.py
 	$(BIN)/python .ci/site/build.py
 	$(BIN)/python .ci/site/readme.py
 
