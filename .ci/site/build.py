@@ -18,6 +18,7 @@ from sphinx.cmd.build import build_main
 from sphinx.util.inspect import signature_from_str, stringify_signature
 
 PROJECT_PAGES = {"CHANGELOG.md": "changelog.html", "CONTRIBUTING.md": "contributing.html"}
+SETTINGS = "apps.html"
 API = {f"{NOTEBOOKS}/api.html": "api.html"}
 IMAGES = CONFIG.nbs_path / "images"
 PICTURES = {f"{NOTEBOOKS}/images/{path.name}": f"_images/{path.name}" for path in IMAGES.iterdir()}
@@ -58,13 +59,13 @@ def contents(pages: list[Page]) -> str:
     groups = {
         "Start": ["self"],
         "Tutorials": [page.name for page in pages if page.folder != NOTEBOOKS],
-        "Layers": [page.name for page in pages if page.module],
+        "Layers": [page.name for page in pages if page.module and page.name != SETTINGS],
         "Figures": [
             p.name
             for p in pages
             if not p.module and p.name != "index.html" and p.folder == NOTEBOOKS
         ],
-        "Reference": ["api.html"],
+        "Reference": ["api.html", SETTINGS],
         "Project": [*PROJECT_PAGES.values(), f"Repository <{CONFIG.git_url}>"],
     }
     trees = (
