@@ -24,6 +24,7 @@ IMAGES = CONFIG.nbs_path / "images"
 PICTURES = {f"{NOTEBOOKS}/images/{path.name}": f"_images/{path.name}" for path in IMAGES.iterdir()}
 BLOB = f"{CONFIG.git_url}/blob/main/"
 UNUSED = (".buildinfo*", "objects.inv", "_static/*.png", "_static/**/*.map", "_sources")
+STATUS = re.compile(r"(?<![\w,.-])(?:20[06]|30[24]|40[0346]|41[26]|50[0234])(?![\w-]|[.,]\d)")
 TARGET = re.compile(r'\s(?:href|src)="([^"]+)"')
 SECTION = re.compile(r"<h2>(?:<code.*?<span class=\"pre\">)?([\w.]+)<(.*?)</section>", re.DOTALL)
 NAME = re.compile(r'<dt>.*?href="[^"]+"><code[^>]*><span class="pre">(\w+)</span>')
@@ -75,6 +76,13 @@ def contents(pages: list[Page]) -> str:
     return "\n\n".join(trees).replace(".html\n", "\n")
 
 
+def status_index(page: Page) -> str:
+    """Index entries for the status codes that a page is about: the search drops plain numbers."""
+    text = "\n".join(cell.source for cell in page.cells)
+    found = sorted(set(STATUS.findall(text)))
+    return f"```{{index}} {', '.join(found)}\n```" if found else ""
+
+
 def write_sources(pages: dict[str, Page], folder: Path) -> None:
     """Write what Sphinx reads into `folder`."""
     listed = [*pages.values()]
@@ -84,6 +92,7 @@ def write_sources(pages: dict[str, Page], folder: Path) -> None:
     for page in pages.values():
         links = SymbolLinks(listed, page.name)
         cells = page_cells(page, links, targets, BLOB)
+        cells.insert(1, mk_cell(status_index(page), "markdown"))
         if page.name == "index.html":
             cells.append(mk_cell(contents(listed), "markdown"))
         notebook = new_nb(
