@@ -24,11 +24,11 @@ from django.utils.module_loading import import_string
 from .files import AnyFile, FileIterWrapper, FileSource, get_content_length
 from .headers import choose_coding, guess_content_type
 from .offload import OffloadingResponse
+from .paths import PathSource, find_variants
 from .responses import AsyncResponse
 from .s3 import S3Source, object_source
 from .s3config import describe
 from .serving import AsyncFileResponse
-from .paths import PathSource, find_variants
 from .sources import Stat
 from .storages import storage_source
 

@@ -110,6 +110,8 @@ class AsyncFileResponse(AsyncResponse):
         name = source.name if filename is None else filename
         guessed_type = None if content_type else type_unless_in(headers, guess_content_type(name))
         self.source, self._asked_size = source, chunk_size
+        self._extensions: Mapping[str, Any] = {}  # what the ASGI server can do
+        self._environ: Mapping[str, Any] = {}  # what the WSGI server can do
         super().__init__(
             request=request, status=status, content_type=content_type or guessed_type, headers=headers, chunk_size=chunk_size, max_rate=max_rate
         )
@@ -118,8 +120,6 @@ class AsyncFileResponse(AsyncResponse):
         self._last_modified: int | None = None  # seconds since the epoch
         self._decided, self._bodiless, self._has_variants = False, False, False
         self._pieces: list[Piece] = []
-        self._extensions: Mapping[str, Any] = {}  # what the ASGI server can do
-        self._environ: Mapping[str, Any] = {}  # what the WSGI server can do
         self._loan, self._span = ExitStack(), cast(FileSpan | None, None)  # what a WSGI server has been lent
         disposition = content_disposition(as_attachment, name)
         guessed_disposition = None if as_attachment or filename is not None or "Content-Disposition" in self else disposition
