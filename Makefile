@@ -20,6 +20,7 @@ run: .venv/run.stamp  ## run the example at http://127.0.0.1:8000/ (PORT= change
 test: notebooks-test black-box-test  ## run every notebook, then the example on real servers
 
 notebooks-test: .venv/dev.stamp
+	@.ci/programs chromium
 	@echo "Notebooks:"
 	@$(BIN)/nbdev-test --cell-timeout 60
 	@echo "$$(find nbs -name '*.ipynb' -not -path '*/.*' | wc -l) notebooks passed"
@@ -52,6 +53,7 @@ export: .venv/dev.stamp  ## write the package from the notebooks
 
 docs: .venv/dev.stamp  ## build the site in docs/ and the README from the notebooks
 	@$(BIN)/python -c "from nbdev.quarto import nbdev_sidebar, refresh_quarto_yml; refresh_quarto_yml(); nbdev_sidebar()"
+	$(BIN)/python .ci/site/figure.py
 	$(BIN)/python .ci/site/build.py
 	$(BIN)/python .ci/site/readme.py
 

@@ -1,4 +1,4 @@
-"""One line in `INSTALLED_APPS`, and `manage.py check` knows this library's settings.
+"""Every setting in one table; and one line in `INSTALLED_APPS`, with which `manage.py check` knows them.
 
 Docs: https://fileresponse.example/docs/apps.html.md"""
 
