@@ -1,4 +1,4 @@
-"""A file of the filesystem as a source: regular files only, one descriptor from the first look to the last byte, and no thread for what is in memory anyway.
+"""A file of the filesystem as a source: regular files only, one descriptor from opening to the last byte, and no thread for what is in memory already.
 
 Docs: https://fileresponse.example/docs/paths.html.md"""
 
@@ -167,7 +167,7 @@ class DescriptorSource(OffsetSource):
         self._raw = None
         self._users.close()
 
-# %% ../nbs/04a_paths.ipynb #8a4d6cad
+# %% ../nbs/04a_paths.ipynb #023f94c8
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO, errno.ENODEV}
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE}
 
@@ -178,7 +178,7 @@ def _not_found(path: str) -> FileNotFoundError:
 
 @contextmanager
 def _absence(path: str) -> Iterator[None]:
-    """Name what the caller can answer for: `FileNotFoundError` for whatever is no file, `UnavailableError` if none can be opened."""
+    """`FileNotFoundError` for whatever is not a file, `UnavailableError` if no descriptor is left."""
     try:
         yield
     except ValueError as error:  # a NUL, or characters that the file system cannot encode

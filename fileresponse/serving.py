@@ -183,7 +183,7 @@ class AsyncFileResponse(AsyncResponse):
                 await self.source.aclose()
 
     def _is_settled(self, request: HttpRequest | None) -> bool:
-        """Whether it is prepared, for this request or whichever it was, and its body still its own."""
+        """Whether it is prepared, for this request if there is one, and its body has not been replaced."""
         is_prepared = self._decided if request is not None else self._stat is not None
         return is_prepared and request in (None, self.transfer.request) and not self.content_replaced
 
@@ -198,7 +198,7 @@ class AsyncFileResponse(AsyncResponse):
 
     @contextmanager
     def _refusing(self, request: HttpRequest | None) -> Iterator[None]:
-        """Answer for a source that cannot be had, if there is somebody to answer."""
+        """Make an unavailable source an answer without a body; without a request it stays an exception."""
         try:
             with http_errors(self.source):
                 yield
@@ -211,7 +211,7 @@ class AsyncFileResponse(AsyncResponse):
             self._answer_without_body(request, status, {"Content-Type": "text/plain", **retry})
 
     def _answer_without_body(self, request: HttpRequest, status: int, headers: Mapping[str, str]) -> None:
-        """Forget the source and what was said of it; nobody is to remember this answer."""
+        """Drop every header of the source; no cache may keep this answer."""
         for name in (*_OF_THE_BODY, "Content-Range", "ETag", "Expires", "Last-Modified"):
             del self[name]
         self.status_code = status
@@ -289,8 +289,11 @@ class AsyncFileResponse(AsyncResponse):
         )
         for name in _DECIDED:
             request.META.pop(name, None)
-        if decision.status == 200:
-            return
+        if decision.status != 200:
+            self._follow(decision, request, size, boundary)
+
+    def _follow(self, decision: Decision, request: HttpRequest, size: int | None, boundary: str) -> None:
+        """Answer as decided: with a part, with several, or without a body."""
         _announce(self, decision, size, boundary)
         self._bodiless = decision.status != 206
         if decision.status == 206 and "HTTP_IF_RANGE" in request.META:
@@ -334,7 +337,7 @@ class AsyncFileResponse(AsyncResponse):
             await self.source.aclose()
 
     def _lend(self) -> AbstractContextManager[Descriptor | None]:
-        """The source's descriptor, if it makes sense that the server copies by itself."""
+        """The source's descriptor, if it pays that the kernel does the copying."""
         is_large = sum((stop or 0) - start for _, start, stop in self._pieces) > WORTHWHILE
         return self.source.lend() if is_large and self._sends_what_it_has() and zero_copy() else nullcontext()
 

@@ -118,7 +118,7 @@ class DownloadView(PermissionMixin):
         **kwargs: Any,  # for the response
     ) -> AsyncResponse:
         """The response; each kind of view has its own."""
-        raise self._misses("get_response()", "must be written: it makes the response.")
+        raise self._misconfigured("get_response()", "must be written: it makes the response.")
 
     async def get_response_kwargs(self) -> dict[str, Any]:
         """What the response is told."""
@@ -147,7 +147,7 @@ class DownloadView(PermissionMixin):
         """Further headers."""
         return self.headers
 
-    def _misses(self, attribute: str, advice: str) -> ImproperlyConfigured:
+    def _misconfigured(self, attribute: str, advice: str) -> ImproperlyConfigured:
         """An error that names the class and the attribute."""
         return ImproperlyConfigured(f"{type(self).__name__}.{attribute} {advice}")
 
@@ -176,9 +176,9 @@ class PathDownloadView(FileDownloadView):
         if self.path is not None:
             return self.path
         if self.path_url_kwarg not in self.kwargs:
-            raise self._misses("path", f"is not set, and the URL has no {self.path_url_kwarg!r}.")
+            raise self._misconfigured("path", f"is not set, and the URL has no {self.path_url_kwarg!r}.")
         if self.document_root is None:
-            raise self._misses("document_root", "must be set if the path comes from the URL.")
+            raise self._misconfigured("document_root", "must be set if the path comes from the URL.")
         return cast(str, self.kwargs[self.path_url_kwarg])
 
     async def get_response_kwargs(self) -> dict[str, Any]:
@@ -219,7 +219,7 @@ class StorageDownloadView(FileDownloadView):
     def get_path(self) -> str | Awaitable[str]:
         """Which file, by its name in the storage."""
         if self.path is None and self.path_url_kwarg not in self.kwargs:
-            raise self._misses("path", f"is not set, and the URL has no {self.path_url_kwarg!r}.")
+            raise self._misconfigured("path", f"is not set, and the URL has no {self.path_url_kwarg!r}.")
         return cast(str, self.kwargs[self.path_url_kwarg]) if self.path is None else self.path
 
     async def get_response(self, **kwargs: Any) -> AsyncResponse:
@@ -254,7 +254,7 @@ class ObjectDownloadView(SingleObjectMixin, FileDownloadView):  # type: ignore[t
         if slug is not None and (pk is None or self.query_pk_and_slug):
             wanted[self.get_slug_field()] = slug
         if not wanted:
-            raise self._misses("pk_url_kwarg", f"and slug_url_kwarg, {self.pk_url_kwarg!r} and {self.slug_url_kwarg!r}, are not in the URL.")
+            raise self._misconfigured("pk_url_kwarg", f"and slug_url_kwarg, {self.pk_url_kwarg!r} and {self.slug_url_kwarg!r}, are not in the URL.")
         try:
             return await self.get_queryset().aget(**wanted)
         except ObjectDoesNotExist:
@@ -263,7 +263,7 @@ class ObjectDownloadView(SingleObjectMixin, FileDownloadView):  # type: ignore[t
     def get_file(self) -> FieldFile | Awaitable[FieldFile]:
         """The file of the object."""
         if not isinstance(file := getattr(self.object, self.file_field, None), FieldFile):
-            raise self._misses("file_field", f"is {self.file_field!r}, which is no FileField of {type(self.object).__name__}.")
+            raise self._misconfigured("file_field", f"is {self.file_field!r}, which is no FileField of {type(self.object).__name__}.")
         return file
 
     def get_filename(self) -> str | Awaitable[str | None] | None:
@@ -284,7 +284,7 @@ class StreamDownloadView(DownloadView):
 
     def get_iterable(self) -> Any:
         """An iterable of bytes or text, of either kind, or something to read; or a coroutine with one."""
-        raise self._misses("get_iterable()", "must be written: it returns what is to be sent.")
+        raise self._misconfigured("get_iterable()", "must be written: it returns what is to be sent.")
 
     async def get_response(self, **kwargs: Any) -> AsyncResponse:
         """A response that sends the iterable."""
