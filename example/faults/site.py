@@ -22,6 +22,7 @@ from fileresponse.streams import CSVResponse, ZipResponse
 from fileresponse.views import PathDownloadView
 
 ROOT = Path(os.environ.get("FAULTS_ROOT", "."))
+DISKS = Path(os.environ.get("FAULTS_DISKS", ROOT))
 ROWS = 20_000
 
 SECRET_KEY = "faults"  # noqa: S105
@@ -122,6 +123,8 @@ async def ping(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("files/<path:path>", PathDownloadView.as_view(document_root=ROOT)),
+    path("fuse/<path:path>", PathDownloadView.as_view(document_root=DISKS / "fuse")),
+    path("full/<path:path>", PathDownloadView.as_view(document_root=DISKS / "full")),
     path("plain/<str:name>", plain),
     path("failing/<int:size>/<int:at>", failing),
     path("slow/<int:size>/<int:milliseconds>", slow),

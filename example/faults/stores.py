@@ -12,6 +12,7 @@ from fileresponse.localstore import FaultyProxy
 from tests.objects import BUCKET, MortalStore, behind, mortal_store, put
 from tests.servers import wait_until
 
+from .clients import clients
 from .place import MIB, Fault, Place, noise
 
 KEY, SIZE = "object.bin", 64 * MIB  # more than all buffers on the longer way
@@ -43,6 +44,11 @@ def faulty_store() -> Iterator[dict[str, str]]:
             found = behind(mortal.store, proxy.url).settings(BUCKET)
             found |= {f"FILERESPONSE_S3_{name}": value for name, value in options.items()}
             yield {"FAULTS_SETTINGS": json.dumps(found)}
+
+
+def an_object(_: Place) -> tuple[str, bytes]:
+    """What clients do harm to, if not to a file."""
+    return PATH, CONTENT
 
 
 def works_again(place: Place) -> Iterator[str]:
@@ -121,4 +127,5 @@ STORES = [
     Fault("the store is killed and restarted", killed_and_restarted, OVER, KEY, is_short=False),
     Fault("the object is overwritten", overwritten, OVER, KEY, is_short=False),
     Fault("the keys are revoked", revoked, OVER, KEY, is_short=False),
+    *clients(an_object, ", of an object", 1000, is_short=False, memory_mb=96),
 ]
