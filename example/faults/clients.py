@@ -68,7 +68,9 @@ def at_the_last_byte(place: Place, asked: Asked) -> Iterator[str]:
     for number in range(4):
         client = place.begin(path)
         head = client.received.index(b"\r\n\r\n") + 4
-        while (left := head + len(content) - 1 - len(client.received)) and client.receive(min(left, MIB)):
+        while (left := head + len(content) - 1 - len(client.received)) and client.receive(
+            min(left, MIB)
+        ):
             pass
         yield hang_up(client, bool(number % 2))
 

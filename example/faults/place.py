@@ -23,7 +23,7 @@ from tests.servers import COMMANDS, HOST, Server, running, wait_until
 MIB = 1 << 20
 SIZE = 24 * MIB  # more than all buffers between a file and a client who does not read
 WINDOW = 1 << 18  # bytes that the kernel takes for a client who does not read
-SERVED = ("whole", "mixed", "404", "hung up")  # nothing that the log has to tell
+SERVED = ("whole", "mixed", "as announced", "404", "hung up")  # nothing that the log has to tell
 REFUSALS = (
     "Sending ",
     "Not available: ",
@@ -342,9 +342,7 @@ def run(fault: Fault, place: Place) -> dict[str, Any]:
         saw = Counter(fault.do(place))
     cpu = 0 if fault.ends else meter.cpu() - cpu
     lost = 0 if fault.ends else leaked(place, before)
-    unserved = sum(
-        count for what, count in saw.items() if what not in SERVED
-    )
+    unserved = sum(count for what, count in saw.items() if what not in SERVED)
     if fault.log:
         with_patience(lambda: place.server.log[log_start:].count(fault.log) >= unserved)
     log = place.server.log[log_start:]

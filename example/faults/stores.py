@@ -13,6 +13,7 @@ from tests.objects import BUCKET, MortalStore, behind, mortal_store, put
 from tests.servers import wait_until
 
 from .clients import clients
+from .files import no_descriptors
 from .place import MIB, Fault, Place, noise
 
 KEY, SIZE = "object.bin", 64 * MIB  # more than all buffers on the longer way
@@ -120,6 +121,38 @@ def revoked(place: Place) -> Iterator[str]:
     yield from works_again(place)
 
 
+def too_much_announced(place: Place) -> Iterator[str]:
+    """The store says 1000 bytes more than it has: none of them can be sent, and nobody may believe in them."""
+    NOW[0].proxy.lie(1000)
+    yield place.get(PATH).saw(CONTENT)
+    yield place.get(PATH, f"Range: bytes={SIZE - 5000}-{SIZE - 1}").saw(CONTENT[-5000:])
+    yield from works_again(place)
+
+
+def too_little_announced(place: Place) -> Iterator[str]:
+    """The store says 1000 bytes less: where it has not said how long all is, its word has to be taken."""
+    NOW[0].proxy.lie(-1000)
+    answer = place.get(PATH)
+    is_as_told = answer.is_complete and answer.body == CONTENT[:-1000]
+    seen = answer.saw(CONTENT, promised=not is_as_told)
+    yield "as announced" if is_as_told else seen
+    yield place.get(PATH, f"Range: bytes={SIZE - 5000}-{SIZE - 1}").saw(CONTENT[-5000:])
+    yield from works_again(place)
+
+
+def no_descriptors_left(place: Place) -> Iterator[str]:
+    """Nothing more can be opened, so no connection to the store either: who has begun is served."""
+    begun, waiting = [place.begin(PATH) for _ in range(3)], place.client(PATH)
+    waiting.socket.sendall(waiting.ask[:10])
+    with no_descriptors(place):
+        waiting.socket.sendall(waiting.ask[10:])
+        refused = waiting.finish().saw(CONTENT)
+        ended = [client.finish().saw(CONTENT) for client in begun]
+    yield refused
+    yield from ended
+    yield from works_again(place)
+
+
 STORES = [
     Fault("the connection to the store is reset", cut_off, WHOLE, is_short=False),
     Fault("the store is 5 s late", late, WHOLE, is_short=False),
@@ -127,5 +160,8 @@ STORES = [
     Fault("the store is killed and restarted", killed_and_restarted, OVER, KEY, is_short=False),
     Fault("the object is overwritten", overwritten, OVER, KEY, is_short=False),
     Fault("the keys are revoked", revoked, OVER, KEY, is_short=False),
+    Fault("the store announces too much", too_much_announced, OVER, KEY, is_short=False),
+    Fault("the store announces too little", too_little_announced, OVER | {"as announced"}, KEY, is_short=False),
+    Fault("no descriptor for the store", no_descriptors_left, OVER, KEY, keeps_serving=False, is_short=False),
     *clients(an_object, ", of an object", 1000, is_short=False, memory_mb=96),
-]
+]  # fmt: skip
