@@ -30,6 +30,7 @@ REFUSALS = (
     "Internal Server Error: ",
     "Permission denied: ",
 )  # begins of lines
+RAISED = re.compile(r"^([\w.]+Error)\b:? ?(.*)$", re.MULTILINE)  # the last lines of tracebacks
 MEMORY = 32  # megabytes by which a server may grow meanwhile; what a handful of clients need
 CPU = 10  # seconds that a fault may cost the process that answers
 PATIENCE = 20  # seconds for anything
@@ -369,6 +370,8 @@ def run(fault: Fault, place: Place) -> dict[str, Any]:
         "does not answer": not fault.ends and place.ping() != 200,
     }
     found = [problem for problem, is_there in problems.items() if is_there]
+    if problems["traceback without need"]:
+        place.facts["raised"] = [": ".join(raised) for raised in RAISED.findall(log)]
     return row | {"problems": found + place.problems}
 
 

@@ -103,6 +103,11 @@ async def stored(request: HttpRequest, key: str) -> HttpResponseBase:
     return AiobotocoreFileResponse(None, key, request=request)
 
 
+def plain_object(request: HttpRequest, key: str) -> HttpResponseBase:
+    """The same, from a view that needs no event loop."""
+    return AiobotocoreFileResponse(None, key, request=request)
+
+
 async def strict(request: HttpRequest) -> HttpResponse:
     """From now on the event loop reports steps that take more than 100 ms, whatever the server has chosen."""
     asyncio.get_running_loop().set_debug(True)
@@ -131,6 +136,7 @@ urlpatterns = [
     path("archive.zip", archive),
     path("table.csv", table),
     path("objects/<path:key>", stored),
+    path("plain-objects/<path:key>", plain_object),
     path("strict", strict),
     path("careless", careless),
     path("ping", ping),

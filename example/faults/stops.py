@@ -10,11 +10,10 @@ import psutil
 
 from tests.servers import wait_until
 
-from .place import MIB, PATIENCE, SERVERS, Client, Fault, Place, at_rest, with_patience
+from .place import MIB, PATIENCE, RAISED, SERVERS, Client, Fault, Place, at_rest, with_patience
 
 SMALL, LARGE = "ends-in-time.bin", "does-not-end.bin"
 READING, STALLED = 95, 5
-RAISED = re.compile(r"^([\w.]+Error)\b", re.MULTILINE)  # the last lines of tracebacks
 SLOW_STEP = re.compile(
     r"^Executing <.* took (\d+\.\d+) seconds$", re.MULTILINE
 )  # asyncio's debug mode
