@@ -32,7 +32,7 @@ REFUSALS = (
 )  # begins of lines
 RAISED = re.compile(r"^([\w.]+Error)\b:? ?(.*)$", re.MULTILINE)  # the last lines of tracebacks
 MEMORY = 32  # megabytes by which a server may grow meanwhile; what a handful of clients need
-CPU = 10  # seconds that a fault may cost the process that answers
+CPU = 5  # seconds that a fault may cost the process that answers
 PATIENCE = 20  # seconds for anything
 LIKE_ANYBODY = (  # root may read whatever the permissions say, unless these capabilities are taken away
     ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
@@ -341,7 +341,7 @@ def run(fault: Fault, place: Place) -> dict[str, Any]:
     cpu = meter.cpu()
     with meter.reading(), bystander.watching() if fault.keeps_serving else nullcontext():
         saw = Counter(fault.do(place))
-    cpu = 0 if fault.ends else meter.cpu() - cpu
+    cpu = 0 if fault.ends or not meter.worker.is_running() else meter.cpu() - cpu
     lost = 0 if fault.ends else leaked(place, before)
     unserved = sum(count for what, count in saw.items() if what not in SERVED)
     if fault.log:
