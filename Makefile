@@ -8,7 +8,7 @@ TO_TEXT := $(BIN)/jupytext -q --to py:percent --opt notebook_metadata_filter=-al
 TO_NOTEBOOK := $(BIN)/jupytext -q --to ipynb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test notebooks-test black-box-test test-stores check lint sync export docs conformance faults bench bench-s3 bench-streams fuzz text notebooks constraints clean
+.PHONY: help run test notebooks-test black-box-test test-stores check lint sync export docs conformance faults bench bench-s3 bench-streams fuzz text notebooks constraints figures clean
 
 help:  ## list the targets
 	@echo "Targets:"
@@ -88,6 +88,9 @@ notebooks: .venv/dev.stamp  ## percent scripts -> notebooks; cell ids and output
 	  ../$(TO_NOTEBOOK) $$how "$$script" -o "$$nb" || exit 1; \
 	  echo "nbs/$${script#./}" | sed 's/py$$/ipynb/'; done
 	@$(MAKE) --no-print-directory export
+
+figures:  ## count cells, words and examples in the notebooks
+	@$(PYTHON) .ci/figures.py
 
 constraints: .venv/dev.stamp  ## renew .ci/constraints.txt from settings.ini
 	$(BIN)/python -m pip install --quiet uv

@@ -87,7 +87,7 @@ async def pulled(
         task.cancel()
         await asyncio.wait([task])
         if not task.cancelled():
-            task.exception()  # seen: either it was raised above, or the reader has lost interest
+            task.exception()  # retrieved: it was raised above, or the reader has stopped
 
 # %% ../nbs/04c_bridge.ipynb #3d870aca
 class BackgroundLoop:
@@ -121,7 +121,7 @@ class BackgroundLoop:
         self.portal.start_task_soon(self.portal.stop, True)
         self._thread.join(patience)
 
-
+# %% ../nbs/04c_bridge.ipynb #2156a010
 _lock = Lock()
 _background: BackgroundLoop | None = None
 

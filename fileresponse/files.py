@@ -27,7 +27,7 @@ from .sources import BytesSource, Descriptor, OffsetSource, Stat, checked_chunk_
 
 # %% ../nbs/04b_files.ipynb #bffd44fb
 class _DuplicateSource(DescriptorSource):
-    """A descriptor of our own for a file that somebody else has opened."""
+    """A second descriptor for a file that somebody else has opened."""
 
     _is_own = False  # duplicates share one position
 
@@ -66,7 +66,7 @@ async def in_own_thread(
     Thread(target=run, name="fileresponse-file", daemon=True).start()
     return await asyncio.wrap_future(future, loop=loop)
 
-
+# %% ../nbs/04b_files.ipynb #a23ee80d
 class FileLikeSource(OffsetSource):
     """Any object with `read(size)`; read in order if it cannot seek."""
 

@@ -1,4 +1,4 @@
-"""One line in `urls.py` serves what users have uploaded, in production, too, and none of it runs in your site's name.
+"""One line in `urls.py` serves what users have uploaded, in production, too, and no browser runs any of it.
 
 Docs: https://fileresponse.example/docs/media.html.md"""
 

@@ -57,7 +57,7 @@ def get_offload() -> Offload | None:
 
 
 def _problems(given: Mapping[str, Any]) -> list[str]:
-    """What is wrong with it."""
+    """What is wrong with the setting, as the rest of a message that names it."""
     header, root, url = given.get("HEADER"), given.get("ROOT"), given.get("URL")
     is_folder = isinstance(root, (str, os.PathLike)) and os.path.isabs(os.fspath(root))
     is_location = isinstance(url, str) and url.startswith("/") and url.endswith("/")

@@ -219,7 +219,7 @@ class S3Source(Source):
         return f"S3Source({self.address!r}, store={self.config.name!r})"
 
     async def astat(self) -> Stat:
-        """Ask with `HeadObject`; `FileNotFoundError` or `UnavailableError` if that is in vain."""
+        """Ask with `HeadObject`; `FileNotFoundError` or `UnavailableError` if it cannot be read."""
         self._check_key()
         with _store_errors(self.config, self.address):
             async with lend_client(self.config) as client:
@@ -233,7 +233,7 @@ class S3Source(Source):
             if self.expected is not None:
                 await self.amake_ready(*self.expected)
         except _UnsatisfiableError:
-            self.close()  # what it is will do
+            self.close()  # `astat` tells what it is
         return self._pinned or await self.astat()
 
     async def amake_ready(self, start: int, stop: int | None) -> None:
@@ -244,7 +244,7 @@ class S3Source(Source):
                 self._body = await self._get(start, stop)
 
     async def achunks(self, start: int, stop: int | None, chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
-        """Read a half-open span, resuming it when it breaks off; `TruncatedError` if that is in vain."""
+        """Read a half-open span, resuming it when it breaks off; `TruncatedError` if it cannot be resumed."""
         stop = cast(int, (self._pinned or await self.astat()).size) if stop is None else stop
         retries, resumed = 0, start
         with Pace(chunk_size) as pace:
@@ -270,7 +270,7 @@ class S3Source(Source):
                 body.read_ahead(pace.size)
                 chunk = await body.read(min(pace.size, stop - body.position))
                 if not chunk:
-                    raise UnavailableError(f"{self.address}: store {self.config.name!r} ended it at byte {body.position}", "busy")
+                    raise UnavailableError(f"{self.address}: store {self.config.name!r} ended the body at byte {body.position}", "busy")
                 if body.position == stop:
                     self.close()  # a slow client need not hold a connection for its last chunk
                 given = monotonic()
@@ -306,7 +306,7 @@ class S3Source(Source):
             raise
         try:
             if span and not str(answer.get("ContentRange")).startswith(f"bytes {start}-"):
-                raise UnavailableError(f"{self.address}: {_message(self.config, 'all of it, asked for a range')}", "refused")
+                raise UnavailableError(f"{self.address}: store {self.config.name!r} sent the whole object for a range", "refused")
             self._pin(answer)
         except BaseException:
             body.close()
@@ -319,6 +319,9 @@ class S3Source(Source):
         except client.exceptions.ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 416:
                 raise _UnsatisfiableError(f"{self.address} has no {span}", "refused") from None
+            # some stores say so of the key "/", which anybody can ask for
+            if error.response["Error"]["Code"] == "NoSuchBucket" and not await _is_missing(client, self._params["Bucket"]):
+                raise FileNotFoundError(f"{self.address}: store {self.config.name!r} has the bucket, but not this key") from None
             raise
 
     def _condition(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""One warmed client for each event loop and store, with a bounded number of connections, and an end for each.
+"""One shared client for each event loop and store, with a bounded number of connections, closed with its loop.
 
 Docs: https://fileresponse.example/docs/s3clients.html.md"""
 

@@ -27,7 +27,7 @@ from .headers import content_disposition, guess_content_type
 from .ranges import Plan, content_range, foresee_span, framed_size
 from .signals import Outcome
 from .responses import AsyncResponse, Send, failures_logged, logger, type_unless_in
-from .sources import LARGE_CHUNK, Descriptor, Source, Stat, TruncatedError, UnavailableError
+from .sources import LARGE_CHUNK, SMALL_CHUNK, Descriptor, OffsetSource, Source, Stat, TruncatedError, UnavailableError
 from .transports import WORTHWHILE, FileSpan, Piece, check_length, wrapper_sends, zero_copy, zero_copy_events
 
 # %% ../nbs/05e_serving.ipynb #b3c611ca
@@ -110,6 +110,8 @@ class AsyncFileResponse(AsyncResponse):
         name = source.name if filename is None else filename
         guessed_type = None if content_type else type_unless_in(headers, guess_content_type(name))
         self.source, self._asked_size = source, chunk_size
+        self._extensions: Mapping[str, Any] = {}  # what the ASGI server can do
+        self._environ: Mapping[str, Any] = {}  # what the WSGI server can do
         super().__init__(
             request=request, status=status, content_type=content_type or guessed_type, headers=headers, chunk_size=chunk_size, max_rate=max_rate
         )
@@ -118,8 +120,6 @@ class AsyncFileResponse(AsyncResponse):
         self._last_modified: int | None = None  # seconds since the epoch
         self._decided, self._bodiless, self._has_variants = False, False, False
         self._pieces: list[Piece] = []
-        self._extensions: Mapping[str, Any] = {}  # what the ASGI server can do
-        self._environ: Mapping[str, Any] = {}  # what the WSGI server can do
         self._loan, self._span = ExitStack(), cast(FileSpan | None, None)  # what a WSGI server has been lent
         disposition = content_disposition(as_attachment, name)
         guessed_disposition = None if as_attachment or filename is not None or "Content-Disposition" in self else disposition
@@ -183,7 +183,7 @@ class AsyncFileResponse(AsyncResponse):
                 await self.source.aclose()
 
     def _is_settled(self, request: HttpRequest | None) -> bool:
-        """Whether it is prepared, for this request or whichever it was, and its body still its own."""
+        """Whether it is prepared, for this request if there is one, and its body has not been replaced."""
         is_prepared = self._decided if request is not None else self._stat is not None
         return is_prepared and request in (None, self.transfer.request) and not self.content_replaced
 
@@ -198,7 +198,7 @@ class AsyncFileResponse(AsyncResponse):
 
     @contextmanager
     def _refusing(self, request: HttpRequest | None) -> Iterator[None]:
-        """Answer for a source that cannot be had, if there is somebody to answer."""
+        """Make an unavailable source an answer without a body; without a request it stays an exception."""
         try:
             with http_errors(self.source):
                 yield
@@ -211,7 +211,7 @@ class AsyncFileResponse(AsyncResponse):
             self._answer_without_body(request, status, {"Content-Type": "text/plain", **retry})
 
     def _answer_without_body(self, request: HttpRequest, status: int, headers: Mapping[str, str]) -> None:
-        """Forget the source and what was said of it; nobody is to remember this answer."""
+        """Drop every header of the source; no cache may keep this answer."""
         for name in (*_OF_THE_BODY, "Content-Range", "ETag", "Expires", "Last-Modified"):
             del self[name]
         self.status_code = status
@@ -289,8 +289,11 @@ class AsyncFileResponse(AsyncResponse):
         )
         for name in _DECIDED:
             request.META.pop(name, None)
-        if decision.status == 200:
-            return
+        if decision.status != 200:
+            self._follow(decision, request, size, boundary)
+
+    def _follow(self, decision: Decision, request: HttpRequest, size: int | None, boundary: str) -> None:
+        """Answer as decided: with a part, with several, or without a body."""
         _announce(self, decision, size, boundary)
         self._bodiless = decision.status != 206
         if decision.status == 206 and "HTTP_IF_RANGE" in request.META:
@@ -334,28 +337,53 @@ class AsyncFileResponse(AsyncResponse):
             await self.source.aclose()
 
     def _lend(self) -> AbstractContextManager[Descriptor | None]:
-        """The source's descriptor, if it makes sense that the server copies by itself."""
+        """The source's descriptor, if it pays that the kernel does the copying."""
+        is_large = sum((stop or 0) - start for _, start, stop in self._pieces) > WORTHWHILE
+        return self.source.lend() if is_large and self._sends_what_it_has() and zero_copy() else nullcontext()
+
+    def _sends_what_it_has(self) -> bool:
+        """Whether the source's bytes are sent as they are, and as fast as they go."""
         is_as_ever = type(self).iter_chunks is AsyncFileResponse.iter_chunks and type(self).aiter_chunks is AsyncFileResponse.aiter_chunks
-        has_body = not (self._source_unneeded() or self.content_replaced or self.closed)
-        is_large = has_body and sum((stop or 0) - start for _, start, stop in self._pieces) > WORTHWHILE
-        return self.source.lend() if is_large and is_as_ever and self.max_rate is None and zero_copy() else nullcontext()
+        return is_as_ever and self.max_rate is None and not (self._source_unneeded() or self.content_replaced or self.closed)
 
     async def _send_body(self, send: Send) -> None:
-        """Have the server send the file, or send what is read."""
+        """Send it in the first of three ways that is possible."""
+        try:
+            if not (await self._send_at_once(send) or await self._send_file(send)):
+                await super()._send_body(send)
+        finally:
+            await self.source.aclose()
+
+    async def _send_at_once(self, send: Send) -> bool:
+        """Read and send it as one chunk; `False`: it does not fit in one, nothing has been sent."""
+        framing, start, stop = self._pieces[0] if len(self._pieces) == 1 else (b"", 0, None)
+        size = 0 if stop is None or framing else stop - start
+        is_small = 0 < size <= min(SMALL_CHUNK, self._asked_size or SMALL_CHUNK)
+        if not is_small or not self._sends_what_it_has() or not isinstance(self.source, OffsetSource):
+            return False
+        with failures_logged(self.source):
+            body = await self.source.aread(start, size)
+        if len(body) < size:
+            return False
+        self._take_pieces()
+        await self.source.aclose()
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+        return True
+
+    async def _send_file(self, send: Send) -> bool:
+        """Have the server send the file; `False`: it cannot, nothing has been sent."""
         with self._lend() if self._extensions else nullcontext() as descriptor:
             size = cast(Stat, self._stat).size
             events = zero_copy_events(descriptor, self._pieces, cast(int, size), self._extensions) if descriptor else []
             if descriptor is None or not events:
-                return await super()._send_body(send)
-            try:
-                with failures_logged(self.source):
-                    stop = max(cast(int, stop) for _, _, stop in self._take_pieces())
-                    for event in events[:-1]:
-                        await send(event)
-                    check_length(descriptor, stop)
-                    await send(events[-1])
-            finally:
-                await self.source.aclose()
+                return False
+            with failures_logged(self.source):
+                stop = max(cast(int, stop) for _, _, stop in self._take_pieces())
+                for event in events[:-1]:
+                    await send(event)
+                check_length(descriptor, stop)
+                await send(events[-1])
+        return True
 
     @property
     def file_to_stream(self) -> FileSpan | None:

@@ -47,10 +47,10 @@ class Transfer:
 
     def __init__(
         self,
-        response: Any,
+        response: Any,  # that is sent
     ) -> None:
         self.response = response
-        self.request: Any = None  # `None`: nobody has said
+        self.request: Any = None  # `None`: not known
         self.bytes_sent: int | None = 0  # of the body; `None`: only the server knows
         self._began: float | None = None
         self._holders, self._is_over = 0, False
@@ -89,7 +89,7 @@ class Transfer:
         return {"sender": type(self.response), "request": self.request, "response": self.response, **told}
 
     def _left(self, error: BaseException | None) -> dict[str, Any] | None:
-        """The same, when one of those who have entered it leaves; the first one's leaving ends it."""
+        """What to tell when one who has entered it leaves: the last of them ends it, or an exception does."""
         self._holders -= 1
         if self._holders and error is None:
             return None
@@ -121,7 +121,7 @@ class Transfer:
             await _to_its_end(download_finished.asend_robust(**told))
 
     def close(self) -> None:
-        """Whoever closes the response before it is over puts an end to it."""
+        """A response that is closed before it is over is aborted."""
         self.end("aborted")
 
     async def aclose(self) -> None:

@@ -134,7 +134,7 @@ class Source(ABC):
 
     @abstractmethod
     def stat(self) -> Stat:
-        """Look, without opening; `FileNotFoundError` or `PermissionError` if that is in vain."""
+        """Look, without opening; `FileNotFoundError` or `PermissionError` if it cannot be read."""
 
     @abstractmethod
     def open(self) -> Stat:

@@ -1,4 +1,4 @@
-"""Rows from anywhere become a download that starts with the first row and never needs more memory than a few.
+"""Rows from anywhere become a download that starts with the first row and keeps only a few rows in memory.
 
 Docs: https://fileresponse.example/docs/tables.html.md"""
 

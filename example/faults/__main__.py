@@ -14,6 +14,7 @@ from typing import Any
 from benchmark.servers import machine, versions
 
 from .clients import CLIENTS
+from .disks import DISKS, disks
 from .files import FILES
 from .hostile import HOSTILE
 from .load import LOAD
@@ -27,6 +28,7 @@ PACKAGES = (
 )
 GROUPS: dict[str, list[Fault]] = {
     "files": FILES,
+    "file systems": DISKS,
     "clients": CLIENTS,
     "servers": STOPS,
     "stores": STORES,
@@ -34,6 +36,7 @@ GROUPS: dict[str, list[Fault]] = {
     "hostile input": HOSTILE,
 }
 SURROUNDINGS: dict[str, Callable[[], AbstractContextManager[dict[str, str]]]] = {
+    "file systems": disks,
     "stores": faulty_store,
     "load": faulty_store,
 }
@@ -43,6 +46,9 @@ def rows(groups: Iterable[str], servers: Iterable[str]) -> list[dict[str, Any]]:
     """Every fault on every server, with a server of its own for each group."""
     found = []
     for group in groups:
+        if not GROUPS[group]:
+            print(f"{group}: cannot happen here", file=sys.stderr)
+            continue
         shared = [fault for fault in GROUPS[group] if fault.options is None]
         lonely = [[fault] for fault in GROUPS[group] if fault.options is not None]
         with SURROUNDINGS.get(group, nullcontext)() as env:
@@ -74,8 +80,9 @@ def line(row: dict[str, Any]) -> str:
     saw = " ".join(f"{count} {what}" for what, count in row["saw"].items())
     log = f"named {row['named']}, {row['tracebacks']} tracebacks"
     facts = " ".join(f"{name}: {value}" for name, value in row["facts"].items())
+    costs = f"{row['seconds']:5.1f} s {row['cpu_seconds']:5.1f} s CPU {row['peak_mb']:5.1f} MB"
     verdict = "; ".join(row["problems"]) or "ok"
-    return f"{row['server']:<20}{row['fault']:<40}{saw:<28}{log:<24}leaked {row['leaked']}  {row['seconds']:5.1f} s  {verdict}  {facts}"
+    return f"{row['server']:<20}{row['fault']:<40}{saw:<28}{log:<24}leaked {row['leaked']}  {costs}  {verdict}  {facts}"
 
 
 def sums(rows: list[dict[str, Any]]) -> dict[str, int]:
