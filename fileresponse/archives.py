@@ -262,10 +262,10 @@ class ZipSource(Source):
                 while len(waiting) >= chunk_size:
                     yield bytes(waiting[:chunk_size])
                     del waiting[:chunk_size]
-                if waiting and (now := time.monotonic()) >= due:
+                if waiting and time.monotonic() >= due:
                     yield bytes(waiting)
                     waiting.clear()
-                    due = now + _PAUSE
+                    due = time.monotonic() + _PAUSE  # the reader's time does not count
                 if stop is not None and position >= stop:
                     break
         if waiting:
