@@ -240,7 +240,7 @@ class ZipSource(Source):
         return Stat(archive_size(sizes) if is_sized else None, max(dates, default=None), self._etag() if is_sized else None)
 
     def _etag(self) -> str | None:
-        """A tag that changes with any member; `None` if one of them cannot be told from another version."""
+        """A tag that changes with any member; `None` if the versions of one of them cannot be told apart."""
         digest = hashlib.sha256()
         for member in self._members:
             size, date, etag = _version(member.found)
@@ -262,10 +262,10 @@ class ZipSource(Source):
                 while len(waiting) >= chunk_size:
                     yield bytes(waiting[:chunk_size])
                     del waiting[:chunk_size]
-                if waiting and (now := time.monotonic()) >= due:
+                if waiting and time.monotonic() >= due:
                     yield bytes(waiting)
                     waiting.clear()
-                    due = now + _PAUSE
+                    due = time.monotonic() + _PAUSE  # the reader's time does not count
                 if stop is not None and position >= stop:
                     break
         if waiting:

@@ -176,7 +176,7 @@ def as_items(
         is_async = iscoroutinefunction(iterable.read) or hasattr(iterable, "__aiter__")
         return _read_async(iterable, chunk_size) if is_async else _read_sync(iterable, chunk_size)
     if not hasattr(iterable, "__iter__") and not hasattr(iterable, "__aiter__"):
-        raise TypeError(f"an iterable or an object with read(size) is needed, not {type(iterable).__name__!r}")
+        raise TypeError(f"iterable must be an iterable of bytes or str, or an object with read(size), not {type(iterable).__name__!r}")
     return cast(Items, iterable)
 
 

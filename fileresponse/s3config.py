@@ -264,7 +264,7 @@ def _problems(store: str) -> list[str]:
 
 
 def _lost_function(store: str, redirect: Any) -> list[str]:
-    """What is wrong with a dotted path that leads nowhere."""
+    """What is wrong with a dotted path that cannot be imported."""
     if not isinstance(redirect, str):
         return []
     try:

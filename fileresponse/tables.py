@@ -58,7 +58,7 @@ class LineWriter:
         self,
         row: Any,  # a sequence, or a dictionary by column
     ) -> str:
-        """A row as a line; before that, if it is the first and says so, the header."""
+        """A row as a line; before the first dictionary the header, if there was none."""
         if not isinstance(row, Mapping):
             if isinstance(row, (str, bytes)) or not isinstance(row, Iterable):
                 raise TypeError(f"rows must be sequences or dictionaries, not {type(row).__name__!r}")
