@@ -69,7 +69,7 @@ bench-streams: .venv/dev.stamp  ## measure long CSV files and large ZIP archives
 conformance: .venv/dev.stamp  ## ask this library and others the same questions about RFC 9110
 	@cd example && ../$(BIN)/python -m conformance
 
-faults: .venv/dev.stamp  ## break files, clients, servers and stores in mid-transfer, and judge what clients see: 15 minutes (SECONDS= for the load on each server)
+faults: .venv/dev.stamp  ## break files, clients, servers and stores in mid-transfer, and judge what clients see: half an hour (SECONDS= for the load on each server, FUZZ_SECONDS= for hostile input)
 	@cd example && $(if $(SECONDS),SECONDS=$(SECONDS)) ../$(BIN)/python -m faults
 
 fuzz: .venv/dev.stamp  ## throw text at every header parser for ten minutes (SECONDS= changes it)

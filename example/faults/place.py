@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -338,9 +339,13 @@ def run(fault: Fault, place: Place) -> dict[str, Any]:
     memory, place.facts, place.problems = place.server.memory(), {}, []
     before, log_start, begun = place.descriptors(), len(place.server.log), time.monotonic()
     bystander, meter = Bystander(place), Meter(place.server.worker(), memory)
-    cpu = meter.cpu()
+    cpu, saw = meter.cpu(), Counter[str]()
     with meter.reading(), bystander.watching() if fault.keeps_serving else nullcontext():
-        saw = Counter(fault.do(place))
+        try:
+            for seen in fault.do(place):
+                saw[seen] += 1
+        except (AssertionError, OSError, HTTPException, psutil.Error) as error:
+            place.problems.append(f"is not over: {error!r}")
     cpu = 0 if fault.ends or not meter.worker.is_running() else meter.cpu() - cpu
     lost = 0 if fault.ends else leaked(place, before)
     unserved = sum(count for what, count in saw.items() if what not in SERVED)

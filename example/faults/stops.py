@@ -14,9 +14,9 @@ from .place import MIB, PATIENCE, RAISED, SERVERS, Client, Fault, Place, at_rest
 
 SMALL, LARGE = "ends-in-time.bin", "does-not-end.bin"
 READING, STALLED = 95, 5
-SLOW_STEP = re.compile(
-    r"^Executing <.* took (\d+\.\d+) seconds$", re.MULTILINE
-)  # asyncio's debug mode
+ORDERLY = (0, -signal.SIGTERM)  # uvicorn ends by the signal, when all is done
+CANCELLED = "asyncio.exceptions.CancelledError"  # what becomes of the rest, as servers log it
+SLOW_STEP = re.compile(r"^Executing <.* took (\d+\.\d+) seconds$", re.MULTILINE)  # debug mode
 ENDS = frozenset({"whole", "cut", "none"})
 UVICORN = ("uvicorn", "uvicorn, sendfile")
 GRACE = {
@@ -68,14 +68,9 @@ def told_to_stop(place: Place) -> Iterator[str]:
         yield from finish_all(stalled)
         place.facts["exit code"] = place.server.process.wait(30)
         place.facts["waits"] = "for the last client"
-    if place.facts["exit code"] not in (
-        0,
-        -signal.SIGTERM,
-    ):  # uvicorn ends by the signal, when all is done
+    if place.facts["exit code"] not in ORDERLY:
         place.problems.append("does not end in order")
-    if set(RAISED.findall(place.server.log)) - {
-        "asyncio.exceptions.CancelledError"
-    }:  # what servers do to the rest
+    if {error for error, _ in RAISED.findall(place.server.log)} - {CANCELLED}:
         place.problems.append("tracebacks of something else than the end")
 
 
@@ -120,9 +115,7 @@ def ordinary(place: Place) -> Iterator[str]:
 
 def waited(place: Place) -> float:
     """For how many seconds the thread of the event loop could have gone on, but had no processor."""
-    schedule = Path(
-        f"/proc/{place.server.worker().pid}/schedstat"
-    )  # Documentation/scheduler/sched-stats.rst
+    schedule = Path(f"/proc/{place.server.worker().pid}/schedstat")  # nanoseconds, by the kernel
     return int(schedule.read_text().split()[1]) / 1e9 if schedule.exists() else 0
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from threading import Timer
 
 from fileresponse.localstore import FaultyProxy
-from tests.objects import BUCKET, MortalStore, behind, mortal_store, put
+from tests.objects import BUCKET, MortalStore, behind, mortal_store, put, s3
 from tests.servers import wait_until
 
 from .clients import clients
@@ -110,6 +110,18 @@ def overwritten(place: Place) -> Iterator[str]:
     yield from works_again(place)
 
 
+def deleted(place: Place) -> Iterator[str]:
+    """The object is deleted: who comes later is told, and whom a reset hits is cut."""
+    client = place.begin(PATH)
+    with closing(s3(NOW[0].mortal.store)) as direct:
+        direct.delete_object(Bucket=BUCKET, Key=KEY)
+    yield place.get(PATH).saw(CONTENT)
+    NOW[0].proxy.reset_after(MIB)
+    yield client.finish().saw(CONTENT)
+    put(NOW[0].mortal.store, KEY, CONTENT)
+    yield from works_again(place)
+
+
 def revoked(place: Place) -> Iterator[str]:
     """The keys are no longer good, in the middle of a download."""
     client, mortal = place.begin(PATH), NOW[0].mortal
@@ -163,9 +175,10 @@ STORES = [
     Fault("the store is gone", gone_for_good, OVER, KEY, is_short=False),
     Fault("the store is killed and restarted", killed_and_restarted, OVER, KEY, is_short=False),
     Fault("the object is overwritten", overwritten, OVER, KEY, is_short=False),
+    Fault("the object is deleted", deleted, OVER | {"404"}, KEY),
     Fault("the keys are revoked", revoked, OVER, KEY, is_short=False),
     Fault("the store announces too much", too_much_announced, OVER, KEY, is_short=False),
-    Fault("the store announces too little", too_little_announced, OVER | {"as announced"}, KEY, is_short=False),
+    Fault("the store announces too little", too_little_announced, OVER | {"as announced"}, KEY),
     Fault("no descriptor for the store", no_descriptors_left, OVER, KEY, keeps_serving=False, is_short=False),
     Fault("hostile requests for objects", partial(fuzz, root="/objects/"), ANSWERS, cpu_seconds=2 * SECONDS + CPU, is_short=False),
     *clients(an_object, ", of an object", 1000, is_short=False, memory_mb=96),

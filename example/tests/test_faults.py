@@ -1,9 +1,10 @@
 """The short form of `make faults`: what goes wrong on one server of each kind, and what the clients see."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
-from faults.__main__ import GROUPS
+from faults.__main__ import GROUPS, SURROUNDINGS
 from faults.hostile import all_right
 from faults.place import Answer, Fault, Place, run, started
 
@@ -15,12 +16,26 @@ FAULTS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def surroundings() -> Iterator[dict[str, str]]:
+    """What is around a server: a store that can fail, and a file system, where one can be mounted."""
+    groups = [group for group in SURROUNDINGS if GROUPS[group]]
+    with ExitStack() as stack:
+        env: dict[str, str] = {}
+        for surrounding in dict.fromkeys(SURROUNDINGS[group] for group in groups):
+            env |= stack.enter_context(surrounding())
+        yield env
+
+
 @pytest.fixture(scope="module", params=["uvicorn, sendfile", "gunicorn"])
 def place(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    surroundings: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Place]:
     """A server of each kind."""
-    with started(request.param, tmp_path_factory.mktemp("faults")) as place:
+    folder = tmp_path_factory.mktemp("faults")
+    with started(request.param, folder, env=surroundings) as place:
         yield place
 
 
