@@ -55,11 +55,6 @@ class Transfer:
         self._began: float | None = None
         self._holders, self._is_over = 0, False
 
-    @property
-    def is_under_way(self) -> bool:
-        """Whether somebody has entered it and nobody has ended it."""
-        return self._began is not None and not self._is_over
-
     def sent(
         self,
         size: int,  # bytes

@@ -22,7 +22,7 @@ from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist, Sus
 from django.core.files.storage import FileSystemStorage, Storage, default_storage, storages
 from django.db.models import Model
 from django.db.models.fields.files import FieldFile
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
@@ -34,20 +34,16 @@ from .iterables import IterableResponse
 from .permissions import PermissionMixin, settled
 from .responses import AsyncResponse
 from .roots import FollowSymlinks, find_in_root, split_name
+from .serving import not_there
 
 # %% ../nbs/11_views.ipynb #4faf5042
-def _not_there() -> Http404:
-    """The same for everything that is not to be had."""
-    return Http404("There is no such file.")
-
-
 @contextmanager
 def _absence_is_404() -> Iterator[None]:
     """Whatever a name or a link led to that is not a file in its place."""
     try:
         yield
     except (FileNotFoundError, IsADirectoryError, SuspiciousFileOperation):
-        raise _not_there() from None
+        raise not_there() from None
 
 
 def checked_root(
@@ -83,7 +79,7 @@ async def serve(
         if show_indexes and await isdir(real):
             return cast(HttpResponseBase, await wrap(directory_index)(path.removesuffix("/"), Path(real)))
     if path.endswith("/"):
-        raise _not_there()
+        raise not_there()
     response = AiofileFileResponse(real, precompressed=precompressed, filename=posixpath.basename(path), headers=headers)
     await response.aprepare(request)
     return response
@@ -258,7 +254,7 @@ class ObjectDownloadView(SingleObjectMixin, FileDownloadView):  # type: ignore[t
         try:
             return await self.get_queryset().aget(**wanted)
         except ObjectDoesNotExist:
-            raise _not_there() from None
+            raise not_there() from None
 
     def get_file(self) -> FieldFile | Awaitable[FieldFile]:
         """The file of the object."""
@@ -275,7 +271,7 @@ class ObjectDownloadView(SingleObjectMixin, FileDownloadView):  # type: ignore[t
     async def get_response(self, **kwargs: Any) -> AsyncResponse:
         """A response for the object's file."""
         if not (file := await settled(self.get_file())):
-            raise _not_there()
+            raise not_there()
         return StorageFileResponse(file, **kwargs)
 
 # %% ../nbs/11_views.ipynb #a17dbdc3
