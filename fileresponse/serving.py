@@ -32,7 +32,7 @@ from .transports import WORTHWHILE, FileSpan, Piece, check_length, wrapper_sends
 
 # %% ../nbs/05e_serving.ipynb #b3c611ca
 def not_there() -> Http404:
-    """The same for every file that is not there, so that nobody can tell one from the other."""
+    """The one 404 for everything that cannot be served, so that a client learns no reason."""
     return Http404("There is no such file.")
 
 
@@ -40,7 +40,7 @@ def not_there() -> Http404:
 def http_errors(
     source: Source,
 ) -> Iterator[None]:
-    """What a source raises when it cannot be opened, as Django's views raise it."""
+    """Turn what a source raises when it cannot be opened into `Http404` and `PermissionDenied`."""
     try:
         yield
     except FileNotFoundError:
@@ -342,7 +342,7 @@ class AsyncFileResponse(AsyncResponse):
             await self.source.aclose()
 
     def _lend(self) -> AbstractContextManager[Descriptor | None]:
-        """The source's descriptor, if it pays that the kernel does the copying."""
+        """The source's descriptor, if the kernel is to do the copying; `None` otherwise."""
         is_large = sum((stop or 0) - start for _, start, stop in self._pieces) > WORTHWHILE
         return self.source.lend() if is_large and self._sends_what_it_has() and zero_copy() else nullcontext()
 

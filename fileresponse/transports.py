@@ -81,7 +81,7 @@ def wrapper_sends(
     environ: Mapping[str, Any],  # of a WSGI request
     is_whole: bool,  # whether it is the whole file that has to be sent
 ) -> bool:
-    """Whether the server's file wrapper sends exactly that, without reading it."""
+    """Whether the server's file wrapper sends exactly the bytes that are wanted, without reading them."""
     wrapper = environ.get("wsgi.file_wrapper")
     is_gunicorn = getattr(wrapper, "__module__", "") == "gunicorn.http.wsgi"
     is_uwsgi = getattr(wrapper, "__name__", "") == "uwsgi_sendfile"
