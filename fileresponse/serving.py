@@ -32,7 +32,7 @@ from .transports import WORTHWHILE, FileSpan, Piece, check_length, wrapper_sends
 
 # %% ../nbs/05e_serving.ipynb #b3c611ca
 def not_there() -> Http404:
-    """The one 404 for everything that cannot be served, so that a client learns no reason."""
+    """The one 404 for everything that is not there, so that a client learns no reason."""
     return Http404("There is no such file.")
 
 

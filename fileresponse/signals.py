@@ -84,7 +84,7 @@ class Transfer:
         return {"sender": type(self.response), "request": self.request, "response": self.response, **told}
 
     def _left(self, error: BaseException | None) -> dict[str, Any] | None:
-        """The same when it is left once: the last time ends it, or an exception does."""
+        """The same when one who has entered it leaves: the last one ends it, or an exception."""
         self._holders -= 1
         if self._holders and error is None:
             return None
