@@ -93,7 +93,7 @@ class Member:
     name: str
     source: Source
     modified: datetime | None = None  # `None`: as the source says, or unknown
-    found: Stat = Stat()  # what a look at the source has told
+    found: Stat = Stat()  # of the source, when the archive was begun
 
 
 def members_of(
@@ -111,7 +111,7 @@ def members_of(
 def archive_size(
     members: Iterable[tuple[str, int]],  # names and sizes in bytes, all stored
 ) -> int:
-    """How many bytes `zipfile` makes of stored members when it cannot wind back."""
+    """How many bytes `zipfile` makes of stored members in a file without `seek`."""
     offset = directory = count = 0
     for name, size in members:
         length, is_large = len(name.encode()), size * 1.05 > ZIP64_LIMIT
@@ -127,7 +127,7 @@ _EARLIEST, _LATEST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
 
 
 class _Collector:
-    """A file that cannot be wound back, and from which what was written is taken."""
+    """A file without `seek`, from which what was written is taken."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -160,11 +160,11 @@ def _version(found: Stat) -> tuple[Any, ...]:
 
 
 def written(
-    members: Iterable[Member],  # looked at already
+    members: Iterable[Member],  # their `found` is known
     method: int,  # ZIP_STORED or ZIP_DEFLATED
     chunk_size: int,  # bytes to read at a time
 ) -> Generator[bytes, None, None]:
-    """The bytes of an archive; `TruncatedError` if a member is not what it was when it was looked at."""
+    """The bytes of an archive; `TruncatedError` if a member is no longer as it was `found`."""
     collector = _Collector()
     with ZipFile(cast(Any, collector), "w", method) as archive:
         for member in members:
@@ -240,7 +240,7 @@ class ZipSource(Source):
         return Stat(archive_size(sizes) if is_sized else None, max(dates, default=None), self._etag() if is_sized else None)
 
     def _etag(self) -> str | None:
-        """A tag that changes with any member; `None` if one of them cannot be told from another version."""
+        """A tag that changes with any member; `None` if the versions of one of them cannot be told apart."""
         digest = hashlib.sha256()
         for member in self._members:
             size, date, etag = _version(member.found)
@@ -262,10 +262,10 @@ class ZipSource(Source):
                 while len(waiting) >= chunk_size:
                     yield bytes(waiting[:chunk_size])
                     del waiting[:chunk_size]
-                if waiting and (now := time.monotonic()) >= due:
+                if waiting and time.monotonic() >= due:
                     yield bytes(waiting)
                     waiting.clear()
-                    due = now + _PAUSE
+                    due = time.monotonic() + _PAUSE  # the reader's time does not count
                 if stop is not None and position >= stop:
                     break
         if waiting:

@@ -31,7 +31,7 @@ from .headers import choose_coding, content_disposition, guess_content_type
 from .responses import AsyncResponse, failures_logged, type_unless_in
 
 # %% ../nbs/07_iterables.ipynb #fa58e68d
-_AT_ONCE = 20  # items in each interval that are not gathered
+_FEW = 20  # items of an interval, which are not gathered
 
 
 def gathered(
@@ -40,18 +40,18 @@ def gathered(
     flush_interval: float,  # seconds
 ) -> Generator[bytes, None, None]:
     """Join small items; an empty one now and then lets the reader stop a producer that has nothing to say."""
-    buffer, due, at_once = bytearray(), 0.0, 0
+    buffer, due, count, at_once = bytearray(), 0.0, 0, 0
     with closing(items):
         for item in items:
             buffer += item
-            if (now := time.monotonic()) >= due:
-                due, at_once = now + flush_interval, _AT_ONCE
-                if not buffer:
-                    yield b""
-            if buffer and (at_once or len(buffer) >= buffer_size):
+            count += 1
+            if is_due := (now := time.monotonic()) >= due:
+                at_once = _FEW if count <= _FEW or now >= due + flush_interval else 0
+                count, due = 0, now + flush_interval
+            if is_due or (buffer and (count < at_once or len(buffer) >= buffer_size)):
                 yield bytes(buffer)
                 buffer.clear()
-                at_once = max(at_once - 1, 0)
+                due += time.monotonic() - now  # the reader's time
     if buffer:
         yield bytes(buffer)
 
@@ -176,7 +176,7 @@ def as_items(
         is_async = iscoroutinefunction(iterable.read) or hasattr(iterable, "__aiter__")
         return _read_async(iterable, chunk_size) if is_async else _read_sync(iterable, chunk_size)
     if not hasattr(iterable, "__iter__") and not hasattr(iterable, "__aiter__"):
-        raise TypeError(f"an iterable or an object with read(size) is needed, not {type(iterable).__name__!r}")
+        raise TypeError(f"iterable must be an iterable of bytes or str, or an object with read(size), not {type(iterable).__name__!r}")
     return cast(Items, iterable)
 
 

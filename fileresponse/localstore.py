@@ -10,6 +10,7 @@ __all__ = ['ObjectStore', 'free_port', 'object_store', 'FaultyProxy']
 # %% ../nbs/00a_localstore.ipynb #7314c36d
 import asyncio
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -128,8 +129,11 @@ def object_store(
             gateway.wait(_READY_WITHIN)
 
 # %% ../nbs/00a_localstore.ipynb #94df6407
+_LENGTH = re.compile(rb"(\r\ncontent-length: *)(\d+)", re.IGNORECASE)
+
+
 class FaultyProxy:
-    """A TCP proxy on loopback whose connections break when they are told to."""
+    """A TCP proxy on loopback whose connections break on demand."""
 
     def __init__(
         self,
@@ -142,6 +146,7 @@ class FaultyProxy:
         self._resets: list[int] = []  # bytes of answers until the next cut
         self._stall: int | None = None  # bytes of answers until all goes silent
         self._refusing = False
+        self._lie = 0  # bytes more than there are, or less
         self._writers: set[StreamWriter] = set()
         self._links = 0  # clients that are connected
 
@@ -164,9 +169,16 @@ class FaultyProxy:
         self._refusing = True
         self._on_loop(self._abort_all())
 
+    def lie(
+        self,
+        count: int,  # bytes more than there are, or less
+    ) -> None:
+        """Announce bodies of another length than they have."""
+        self._lie = count
+
     def heal(self) -> None:
-        """Pass everything on again."""
-        self._resets, self._stall, self._refusing = [], None, False
+        """Pass everything on again, as it is."""
+        self._resets, self._stall, self._refusing, self._lie = [], None, False, 0
 
     def __enter__(self) -> "FaultyProxy":
         ready: Future[tuple[asyncio.AbstractEventLoop, int]] = Future()
@@ -189,7 +201,7 @@ class FaultyProxy:
         async with await asyncio.start_server(self._link, "127.0.0.1", 0, backlog=512) as server:
             ready.set_result((asyncio.get_running_loop(), server.sockets[0].getsockname()[1]))
             await self._stopped.wait()
-            while self._links:  # noqa: ASYNC110 - they are cut, but have not come to their end
+            while self._links:  # noqa: ASYNC110 - they are cut, but have not ended yet
                 await asyncio.sleep(0.01)
 
     async def _abort_all(self) -> None:
@@ -223,6 +235,7 @@ class FaultyProxy:
         """Pass on what one side sends, until it ends or a fault is due."""
         try:
             while data := await source.read(1 << 16):
+                data = self._as_told(data) if is_answer and self._lie else data
                 allowed = await self._allowed(len(data)) if is_answer else len(data)
                 sink.write(data[:allowed])
                 await sink.drain()
@@ -232,6 +245,12 @@ class FaultyProxy:
         except OSError:
             await self._abort_all() if self._refusing else _abort(sink)
             raise
+
+    def _as_told(self, data: bytes) -> bytes:
+        """The begin of a good answer with a length that is wrong (RFC 9112, 6.3); all else as it is."""
+        if not data.startswith(b"HTTP/1.1 2"):
+            return data
+        return _LENGTH.sub(lambda found: found[1] + b"%d" % max(int(found[2]) + self._lie, 0), data, count=1)
 
     async def _allowed(self, count: int) -> int:
         """How many of the bytes may pass; less than all of them: cut. Waits while stalled."""
@@ -247,7 +266,7 @@ class FaultyProxy:
 
 
 def _abort(writer: StreamWriter) -> None:
-    """End a connection with a reset, so that nobody takes it for a proper end."""
+    """End a connection with a reset, so that no client takes it for a proper end."""
     connection = writer.get_extra_info("socket")
     with suppress(OSError):  # it has been closed already
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

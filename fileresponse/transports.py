@@ -106,8 +106,10 @@ class FileSpan:
         return self._descriptor.number
 
     def check(self) -> None:
-        """`TruncatedError` if the file has become too short for the span."""
+        """`TruncatedError` if the file has become too short for the span, `OSError` if it cannot be read on."""
         check_length(self._descriptor, self._stop - self._descriptor.origin)
+        if not self.is_sent:  # the client has gone, or the server's `sendfile` has failed and told only itself
+            os.pread(self._descriptor.number, 1, cast(int, self._position))
 
     def read(
         self,
@@ -116,7 +118,7 @@ class FileSpan:
         """The next bytes of the span; `TruncatedError` if the file ends before it."""
         position = self._start if self._position is None else self._position
         left = self._stop - position
-        wanted = left if size < 0 else min(size, left)
+        wanted, self._position = left if size < 0 else min(size, left), position
         data = os.pread(self._descriptor.number, wanted, position)
         if wanted and not data:
             raise TruncatedError(f"the source ended {left} bytes short")

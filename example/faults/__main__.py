@@ -14,6 +14,7 @@ from typing import Any
 from benchmark.servers import machine, versions
 
 from .clients import CLIENTS
+from .disks import DISKS, disks
 from .files import FILES
 from .hostile import HOSTILE
 from .load import LOAD
@@ -27,6 +28,7 @@ PACKAGES = (
 )
 GROUPS: dict[str, list[Fault]] = {
     "files": FILES,
+    "file systems": DISKS,
     "clients": CLIENTS,
     "servers": STOPS,
     "stores": STORES,
@@ -34,20 +36,23 @@ GROUPS: dict[str, list[Fault]] = {
     "hostile input": HOSTILE,
 }
 SURROUNDINGS: dict[str, Callable[[], AbstractContextManager[dict[str, str]]]] = {
+    "file systems": disks,
     "stores": faulty_store,
     "load": faulty_store,
 }
 
 
-def rows(groups: Iterable[str], servers: Iterable[str]) -> list[dict[str, Any]]:
-    """Every fault on every server, with a server of its own for each group."""
-    found = []
-    for group in groups:
-        shared = [fault for fault in GROUPS[group] if fault.options is None]
-        lonely = [[fault] for fault in GROUPS[group] if fault.options is not None]
-        with SURROUNDINGS.get(group, nullcontext)() as env:
-            for title, faults in product(servers, [shared] * bool(shared) + lonely):
-                found += on_server(title, group, faults, env or {})
+def rows(group: str, servers: Iterable[str]) -> list[dict[str, Any]]:
+    """Every fault of a group on every server, with a server of its own for those that need one."""
+    if not GROUPS[group]:
+        print(f"{group}: cannot happen here", file=sys.stderr)
+        return []
+    found: list[dict[str, Any]] = []
+    shared = [fault for fault in GROUPS[group] if fault.options is None]
+    lonely = [[fault] for fault in GROUPS[group] if fault.options is not None]
+    with SURROUNDINGS.get(group, nullcontext)() as env:
+        for title, faults in product(servers, [shared] * bool(shared) + lonely):
+            found += on_server(title, group, faults, env or {})
     return found
 
 
@@ -74,8 +79,9 @@ def line(row: dict[str, Any]) -> str:
     saw = " ".join(f"{count} {what}" for what, count in row["saw"].items())
     log = f"named {row['named']}, {row['tracebacks']} tracebacks"
     facts = " ".join(f"{name}: {value}" for name, value in row["facts"].items())
+    costs = f"{row['seconds']:5.1f} s {row['cpu_seconds']:5.1f} s CPU {row['peak_mb']:5.1f} MB"
     verdict = "; ".join(row["problems"]) or "ok"
-    return f"{row['server']:<20}{row['fault']:<40}{saw:<28}{log:<24}leaked {row['leaked']}  {row['seconds']:5.1f} s  {verdict}  {facts}"
+    return f"{row['server']:<20}{row['fault']:<54}{saw:<36}{log:<24}leaked {row['leaked']}  {costs}  {verdict}  {facts}"
 
 
 def sums(rows: list[dict[str, Any]]) -> dict[str, int]:
@@ -90,10 +96,11 @@ def sums(rows: list[dict[str, Any]]) -> dict[str, int]:
     }
 
 
-def write(groups: Iterable[str], found: list[dict[str, Any]]) -> None:
-    """Put the rows of these groups in the place of what was known of them."""
+def write(found: list[dict[str, Any]]) -> None:
+    """Put the rows in the place of what was known of their groups."""
     before = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"rows": []}
-    known = [row for row in before["rows"] if row["group"] not in groups] + found
+    renewed = {row["group"] for row in found}
+    known = [row for row in before["rows"] if row["group"] not in renewed] + found
     kept = sorted(known, key=lambda row: list(GROUPS).index(row["group"]))
     facts = {
         "date": time.strftime("%Y-%m-%d"),
@@ -111,9 +118,13 @@ def main() -> int:
     parser.add_argument("--on", nargs="*", default=[], help="servers; faults.json is left alone")
     asked = parser.parse_args()
     groups = [name for name in GROUPS if name in asked.only or not asked.only]
-    found = rows(groups, [name for name in SERVERS if name in asked.on or not asked.on])
-    if not asked.on:
-        write(groups, found)
+    found = []
+    for group in groups:
+        found += (
+            these := rows(group, [name for name in SERVERS if name in asked.on or not asked.on])
+        )
+        if not asked.on:
+            write(these)
     totals = sums(found)
     print(", ".join(f"{name}: {value:,}" for name, value in totals.items()), file=sys.stderr)
     return bool(totals["problems"] or totals["wrong_bytes"])

@@ -12,7 +12,6 @@ from .place import MIB, SIZE, Fault, Place, at_rest
 
 NAME = "faulty.bin"
 PATH, PLAIN = f"/files/{NAME}", f"/plain/{NAME}"
-IS_ROOT = os.geteuid() == 0  # who may read whatever the permissions say
 
 ENDS = frozenset({"whole", "cut", "none", "503"})  # anything but wrong
 
@@ -63,13 +62,15 @@ def deleted(place: Place) -> Iterator[str]:
 
 
 def forbidden(place: Place) -> Iterator[str]:
-    """No permissions are left; root reads all the same."""
-    content = place.file(NAME)
+    """Who has begun gets all of it, who comes later is refused, whoever asks again when it may be read gets it."""
+    content, file = place.file(NAME), place.folder / NAME
     client = place.begin(PATH)
-    (place.folder / NAME).chmod(0)
+    file.chmod(0)
     yield place.get(PATH).saw(content)
+    yield place.get(PATH, "Range: bytes=0-9").saw(content[:10])
     yield client.finish().saw(content)
-    (place.folder / NAME).unlink()
+    file.chmod(0o644)
+    yield place.get(PATH).saw(content)
 
 
 def growing(place: Place) -> Iterator[str]:
@@ -152,7 +153,7 @@ FILES = [
     Fault("replaced by another", replaced, frozenset({"whole"})),
     Fault("replaced, then resumed with If-Range", replaced_and_resumed, frozenset({"whole"})),
     Fault("deleted", deleted, frozenset({"whole", "404"})),
-    Fault("permissions removed", forbidden, frozenset({"whole"} if IS_ROOT else {"whole", "403"})),
+    Fault("permissions removed", forbidden, frozenset({"whole", "403"}), NAME),
     Fault("growing", growing, frozenset({"whole"})),
     Fault("overwritten in place", overwritten, frozenset({"whole", "mixed"})),
     Fault("the device fails at a byte", failing, frozenset({"cut", "none", "500"}), "troubled.bin"),

@@ -1,6 +1,7 @@
 """Where faults happen: a server, its files, clients that judge what they get, and one row of results per fault."""
 
 import fcntl
+import os
 import random
 import re
 import socket
@@ -10,24 +11,33 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from tests.servers import COMMANDS, HOST, Server, running, wait_until
 
 MIB = 1 << 20
 SIZE = 24 * MIB  # more than all buffers between a file and a client who does not read
 WINDOW = 1 << 18  # bytes that the kernel takes for a client who does not read
+SERVED = ("whole", "mixed", "as announced", "404", "hung up")  # nothing that the log has to tell
 REFUSALS = (
     "Sending ",
     "Not available: ",
     "Internal Server Error: ",
     "Permission denied: ",
 )  # begins of lines
-MEMORY = 32  # megabytes by which a server may grow; what a handful of clients need
+RAISED = re.compile(r"^([\w.]+Error)\b:? ?(.*)$", re.MULTILINE)  # the last lines of tracebacks
+MEMORY = 32  # megabytes by which a server may grow meanwhile; what a handful of clients need
+CPU = 5  # seconds that a fault may cost the process that answers
 PATIENCE = 20  # seconds for anything
+LIKE_ANYBODY = (  # root may read whatever the permissions say, unless these capabilities are taken away
+    ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+)
 SERVERS = {
     "uvicorn": COMMANDS["uvicorn"],
     "uvicorn, sendfile": [*COMMANDS["uvicorn"], "--http", "fileresponse.servers:SendfileProtocol"],
@@ -187,6 +197,7 @@ class Place:
     server: Server
     folder: Path
     facts: dict[str, Any] = field(default_factory=dict)  # what else a fault has to tell
+    problems: list[str] = field(default_factory=list)  # what only the fault can judge
 
     def file(self, name: str, size: int = SIZE) -> bytes:
         """Write a file; its content."""
@@ -241,7 +252,8 @@ class Fault:
         None  # of a server of its own; others are left out
     )
     env: Mapping[str, str] = field(default_factory=dict)  # of that server
-    memory_mb: float = MEMORY  # megabytes by which the server may grow
+    memory_mb: float = MEMORY  # megabytes by which the server may grow at the most
+    cpu_seconds: float = CPU  # that it may take of the process that answers
     ends: bool = False  # whether the server has stopped afterwards
 
 
@@ -276,6 +288,37 @@ class Bystander:
             thread.join(2 * PATIENCE)
 
 
+@dataclass
+class Meter:
+    """What the process that answers needs, and whoever is served meanwhile with it."""
+
+    worker: psutil.Process
+    peak: int = 0  # bytes of memory, at the most
+
+    def cpu(self) -> float:
+        """Seconds that it has run so far."""
+        times = self.worker.cpu_times()
+        return float(times.user + times.system)
+
+    @contextmanager
+    def reading(self) -> Iterator["Meter"]:
+        """Look at the memory ten times in a second until the end of the block, or of the process."""
+        over = threading.Event()
+
+        def read() -> None:
+            with suppress(psutil.NoSuchProcess):
+                while not over.wait(0.1):
+                    self.peak = max(self.peak, self.worker.memory_info().rss)
+
+        thread = threading.Thread(target=read, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            over.set()
+            thread.join(PATIENCE)
+
+
 def leaked(place: Place, before: int) -> int:
     """How many descriptors more than before stay open, while requests give the garbage collector its turn."""
     try:
@@ -293,15 +336,19 @@ def run(fault: Fault, place: Place) -> dict[str, Any]:
     """Let it happen; a row of the table."""
     wait_until(lambda: not place.connections(), "all clients have gone")
     received = replace(TOTALS)
-    memory, place.facts = place.server.memory(), {}
+    memory, place.facts, place.problems = place.server.memory(), {}, []
     before, log_start, begun = place.descriptors(), len(place.server.log), time.monotonic()
-    bystander = Bystander(place)
-    with bystander.watching() if fault.keeps_serving else nullcontext():
-        saw = Counter(fault.do(place))
+    bystander, meter = Bystander(place), Meter(place.server.worker(), memory)
+    cpu, saw = meter.cpu(), Counter[str]()
+    with meter.reading(), bystander.watching() if fault.keeps_serving else nullcontext():
+        try:
+            for seen in fault.do(place):
+                saw[seen] += 1
+        except (AssertionError, OSError, HTTPException, psutil.Error) as error:
+            place.problems.append(f"is not over: {error!r}")
+    cpu = 0 if fault.ends or not meter.worker.is_running() else meter.cpu() - cpu
     lost = 0 if fault.ends else leaked(place, before)
-    unserved = sum(
-        count for what, count in saw.items() if what not in ("whole", "mixed", "404", "403")
-    )
+    unserved = sum(count for what, count in saw.items() if what not in SERVED)
     if fault.log:
         with_patience(lambda: place.server.log[log_start:].count(fault.log) >= unserved)
     log = place.server.log[log_start:]
@@ -313,6 +360,7 @@ def run(fault: Fault, place: Place) -> dict[str, Any]:
         "tracebacks": log.count("Traceback (most recent call last)"),
         "leaked": lost,
         "memory_mb": 0 if fault.ends else round((place.server.memory() - memory) / 1e6, 1),
+        "peak_mb": round((meter.peak - memory) / 1e6, 1), "cpu_seconds": round(cpu, 1),
         "facts": place.facts, "others": dict(bystander.saw), "seconds": round(time.monotonic() - begun, 1),
         **{name: value - getattr(received, name) for name, value in asdict(TOTALS).items()},
     }  # fmt: skip
@@ -320,12 +368,16 @@ def run(fault: Fault, place: Place) -> dict[str, Any]:
         "saw what it may not": not set(saw) <= fault.may_see,
         "others were not served": bool(fault.keeps_serving and set(bystander.saw) != {"whole"}),
         "descriptors leaked": lost > 0,
-        "memory grows": row["memory_mb"] > fault.memory_mb,
+        "memory grows": row["peak_mb"] > fault.memory_mb,
+        "costs too much": row["cpu_seconds"] > fault.cpu_seconds,
         "not once in the log": bool(fault.log and row["named"] != unserved),
         "traceback without need": fault.keeps_serving and not fault.log and row["tracebacks"] > 0,
         "does not answer": not fault.ends and place.ping() != 200,
     }
-    return row | {"problems": [problem for problem, is_there in problems.items() if is_there]}
+    found = [problem for problem, is_there in problems.items() if is_there]
+    if problems["traceback without need"]:
+        place.facts["raised"] = [": ".join(raised) for raised in RAISED.findall(log)]
+    return row | {"problems": found + place.problems}
 
 
 def with_patience(condition: Callable[[], bool], seconds: float = 5) -> None:
@@ -345,7 +397,13 @@ def started(
     variables = {"DJANGO_SETTINGS_MODULE": "faults.site", "FAULTS_ROOT": str(media), **(env or {})}
     log_file = folder / "server.log"
     with running(
-        title, folder, log_file, *arguments, env=variables, command=SERVERS[title]
+        title,
+        folder,
+        log_file,
+        *arguments,
+        env=variables,
+        command=SERVERS[title],
+        under=LIKE_ANYBODY,
     ) as server:
         place = Place(title, server, media)
         place.file("bystander.bin", MIB)

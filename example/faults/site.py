@@ -22,6 +22,7 @@ from fileresponse.streams import CSVResponse, ZipResponse
 from fileresponse.views import PathDownloadView
 
 ROOT = Path(os.environ.get("FAULTS_ROOT", "."))
+DISKS = Path(os.environ.get("FAULTS_DISKS", ROOT))
 ROWS = 20_000
 
 SECRET_KEY = "faults"  # noqa: S105
@@ -102,6 +103,11 @@ async def stored(request: HttpRequest, key: str) -> HttpResponseBase:
     return AiobotocoreFileResponse(None, key, request=request)
 
 
+def plain_object(request: HttpRequest, key: str) -> HttpResponseBase:
+    """The same, from a view that needs no event loop."""
+    return AiobotocoreFileResponse(None, key, request=request)
+
+
 async def strict(request: HttpRequest) -> HttpResponse:
     """From now on the event loop reports steps that take more than 100 ms, whatever the server has chosen."""
     asyncio.get_running_loop().set_debug(True)
@@ -122,12 +128,15 @@ async def ping(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("files/<path:path>", PathDownloadView.as_view(document_root=ROOT)),
+    path("fuse/<path:path>", PathDownloadView.as_view(document_root=DISKS / "fuse")),
+    path("full/<path:path>", PathDownloadView.as_view(document_root=DISKS / "full")),
     path("plain/<str:name>", plain),
     path("failing/<int:size>/<int:at>", failing),
     path("slow/<int:size>/<int:milliseconds>", slow),
     path("archive.zip", archive),
     path("table.csv", table),
     path("objects/<path:key>", stored),
+    path("plain-objects/<path:key>", plain_object),
     path("strict", strict),
     path("careless", careless),
     path("ping", ping),

@@ -1,17 +1,22 @@
 """What can happen to a server, and in which ways it can be started."""
 
+import re
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 
 from tests.servers import wait_until
 
-from .place import MIB, SERVERS, Client, Fault, Place, at_rest, with_patience
+from .place import MIB, PATIENCE, RAISED, SERVERS, Client, Fault, Place, at_rest, with_patience
 
 SMALL, LARGE = "ends-in-time.bin", "does-not-end.bin"
 READING, STALLED = 95, 5
+ORDERLY = (0, -signal.SIGTERM)  # uvicorn ends by the signal, when all is done
+CANCELLED = "asyncio.exceptions.CancelledError"  # what becomes of the rest, as servers log it
+SLOW_STEP = re.compile(r"^Executing <.* took (\d+\.\d+) seconds$", re.MULTILINE)  # debug mode
 ENDS = frozenset({"whole", "cut", "none"})
 UVICORN = ("uvicorn", "uvicorn, sendfile")
 GRACE = {
@@ -22,6 +27,11 @@ GRACE = {
 NO_LIFESPAN = {
     **dict.fromkeys(UVICORN, ("--lifespan", "off")),
     "granian": ("--interface", "asginl"),
+}
+RELOAD = {  # who starts new processes in place of the old ones on SIGHUP
+    **dict.fromkeys(UVICORN, ("--workers", "2")),
+    "granian": (),
+    **dict.fromkeys(("gunicorn", "gunicorn, sendfile"), ("--graceful-timeout", "10")),
 }
 RESPAWN = {**dict.fromkeys(SERVERS, ()), "granian": ("--respawn-failed-workers",)}
 ASYNCIO = {
@@ -56,7 +66,12 @@ def told_to_stop(place: Place) -> Iterator[str]:
         yield from finish_all(stalled)
     except psutil.TimeoutExpired:  # its grace is over, and it waits all the same
         yield from finish_all(stalled)
-        place.facts["exit code"] = f"{place.server.process.wait(30)}, after the last client"
+        place.facts["exit code"] = place.server.process.wait(30)
+        place.facts["waits"] = "for the last client"
+    if place.facts["exit code"] not in ORDERLY:
+        place.problems.append("does not end in order")
+    if {error for error, _ in RAISED.findall(place.server.log)} - {CANCELLED}:
+        place.problems.append("tracebacks of something else than the end")
 
 
 def killed(place: Place) -> Iterator[str]:
@@ -67,6 +82,19 @@ def killed(place: Place) -> Iterator[str]:
     yield from finish_all(reading + stalled)
     with_patience(lambda: place.ping() == 200, 10 if worker.pid != place.server.process.pid else 0)
     place.facts["comes back"] = place.ping() == 200
+
+
+def reloaded(place: Place) -> Iterator[str]:
+    """New processes take the place of the old ones, which end what they have begun."""
+    content, old = place.file(LARGE), place.server.worker()
+    clients = [(place.begin(f"/files/{LARGE}"), content) for _ in range(STALLED)]
+    place.server.process.send_signal(signal.SIGHUP)
+    with_patience(lambda: place.server.worker() != old)
+    yield from finish_all(clients)
+    with_patience(lambda: not old.is_running() and place.ping() == 200, PATIENCE)
+    if old.is_running() or place.ping() != 200:
+        place.problems.append("is not renewed")
+    yield place.get(f"/files/{LARGE}").saw(content)
 
 
 def ordinary(place: Place) -> Iterator[str]:
@@ -85,6 +113,12 @@ def ordinary(place: Place) -> Iterator[str]:
         place.begin(f"/files/{SMALL}").socket.close()
 
 
+def waited(place: Place) -> float:
+    """For how many seconds the thread of the event loop could have gone on, but had no processor."""
+    schedule = Path(f"/proc/{place.server.worker().pid}/schedstat")  # nanoseconds, by the kernel
+    return int(schedule.read_text().split()[1]) / 1e9 if schedule.exists() else 0
+
+
 def without_warnings(place: Place) -> Iterator[str]:
     """A little of everything, and then something careless, which shows that the log would tell."""
 
@@ -92,9 +126,11 @@ def without_warnings(place: Place) -> Iterator[str]:
         return [place.server.log.count(text) for text in ("Executing <", "ResourceWarning")]
 
     place.get("/strict")
+    idle = waited(place)
     yield from ordinary(place)
     wait_until(lambda: not place.connections(), "all clients have gone")
-    found = warnings()
+    idle, found = waited(place) - idle, warnings()
+    slow = [float(seconds) for seconds in SLOW_STEP.findall(place.server.log)]
     place.get("/careless")
     with_patience(lambda: all(map(int.__lt__, found, warnings())))
     on_purpose = [now - before for now, before in zip(warnings(), found, strict=True)]
@@ -102,13 +138,18 @@ def without_warnings(place: Place) -> Iterator[str]:
     place.server.process.wait(30)
     found = [now - extra for now, extra in zip(warnings(), on_purpose, strict=True)]
     place.facts |= {"slow steps": found[0], "resource warnings": found[1]}
-    place.facts |= {"on purpose": on_purpose}
+    place.facts |= {"on purpose": on_purpose, "ms without a processor": round(idle * 1000)}
+    if sum(slow) > idle:  # else it was ready to go on, and others had the processors
+        place.problems.append(f"slow steps: {slow} s")
+    if found[1] or on_purpose != [1, 1]:
+        place.problems.append("something was left open, or would not have been found")
 
 
 STOPS = [
     Fault("SIGTERM during 100 downloads", told_to_stop, ENDS, keeps_serving=False, options=GRACE, ends=True),
     Fault("its worker is killed", killed, ENDS, keeps_serving=False, options=RESPAWN, ends=True, is_short=False),
+    Fault("SIGHUP during downloads", reloaded, ENDS, keeps_serving=False, options=RELOAD, ends=True, is_short=False),
     Fault("no lifespan", ordinary, frozenset({"whole"}), options=NO_LIFESPAN, is_short=False),
     Fault("development mode", without_warnings, frozenset({"whole"}), options=ASYNCIO, ends=True, keeps_serving=False, is_short=False,
-          env={"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error::ResourceWarning"}),
+          env={"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error"}),
 ]  # fmt: skip

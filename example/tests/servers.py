@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +87,7 @@ def running(
     env: Mapping[str, str] | None = None,  # further variables
     asgi: str = "config.asgi:application",  # what an ASGI server is to run
     command: list[str] | None = None,  # another than the one of that name
+    under: Sequence[str] = (),  # a command that turns into the one it is given
 ) -> Iterator[Server]:
     """Run the example under one of `COMMANDS`, or another; it has to stop in peace on SIGTERM."""
     port = free_port()
@@ -104,7 +105,7 @@ def running(
     with (
         log_file.open("wb") as log,
         subprocess.Popen(
-            [sys.executable, "-m", *command],
+            [*under, sys.executable, "-m", *command],
             cwd=EXAMPLE,
             env=variables,
             stdout=log,
