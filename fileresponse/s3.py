@@ -319,7 +319,7 @@ class S3Source(Source):
         except client.exceptions.ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 416:
                 raise _UnsatisfiableError(f"{self.address} has no {span}", "refused") from None
-            # some stores say so of the key "/", which anybody can ask for
+            # some stores answer this for the key "/" although the bucket is there
             if error.response["Error"]["Code"] == "NoSuchBucket" and not await _is_missing(client, self._params["Bucket"]):
                 raise FileNotFoundError(f"{self.address}: store {self.config.name!r} has the bucket, but not this key") from None
             raise

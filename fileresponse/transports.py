@@ -108,7 +108,7 @@ class FileSpan:
     def check(self) -> None:
         """`TruncatedError` if the file has become too short for the span, `OSError` if it cannot be read on."""
         check_length(self._descriptor, self._stop - self._descriptor.origin)
-        if not self.is_sent:  # the client has gone, or the server's `sendfile` has failed and told only itself
+        if not self.is_sent:  # the client has gone, or the server's `sendfile` has failed without saying so
             os.pread(self._descriptor.number, 1, cast(int, self._position))
 
     def read(
