@@ -127,7 +127,7 @@ _background: BackgroundLoop | None = None
 
 
 def portal() -> BlockingPortal:
-    """The way to the process's background loop, which is started if need be."""
+    """The portal to the process's background loop, which is started if it has not been yet."""
     global _background
     with _lock:
         if _background is None:

@@ -53,7 +53,7 @@ async def in_own_thread(
     function: Callable[..., T],
     *args: Any,
 ) -> T:
-    """Run something that may take very long; a caller who is cancelled does not wait for it."""
+    """Run a function in a thread of its own; a caller that is cancelled does not wait for it."""
     loop, future = asyncio.get_running_loop(), Future[T]()
 
     def run() -> None:

@@ -82,11 +82,11 @@ class AiofileFileResponse(OffloadingResponse):
         await super()._alook(request)
 
     def _has_choice(self, request: HttpRequest) -> bool:
-        """Whether compressed siblings come into question; a server in front looks for its own."""
+        """Whether a compressed sibling may be sent; a server in front looks for its own."""
         return self._precompressed and not self.content_replaced and self._offloaded(request) is None
 
     def _choose_variant(self, variants: dict[str, str], request: HttpRequest) -> None:
-        """Take the place of the file with the compressed sibling that the client likes best."""
+        """Replace the file by the compressed sibling that the client prefers, if there is one."""
         patch_vary_headers(self, ("Accept-Encoding",))
         self._has_variants = bool(variants)
         coding = choose_coding(request.META.get("HTTP_ACCEPT_ENCODING"), variants)
@@ -121,7 +121,7 @@ class _ObjectResponse(OffloadingResponse):
             await super()._alook(request)
 
     def _redirect_rule(self, request: HttpRequest | None) -> bool | Redirect:
-        """Whether to redirect, or who decides that."""
+        """Whether to redirect, or the function that decides it."""
         is_open_question = request is not None and request.method == "GET" and self.status_code == 200
         if not is_open_question or self.content_replaced or not isinstance(self.source, S3Source):
             return False

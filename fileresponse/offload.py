@@ -103,7 +103,7 @@ class OffloadingResponse(AsyncFileResponse):
         return None
 
     def _hand_over(self, header: str, value: str) -> None:
-        """Forget the file; only the server in front will know what has been sent."""
+        """Name the file in a header instead of sending it; only the server in front knows what it has sent."""
         self.leave_body_to_others()
         for name in ("Accept-Ranges", "Content-Length", "ETag", "Last-Modified"):
             del self[name]

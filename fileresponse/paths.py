@@ -41,7 +41,7 @@ _pread: Callable[[int, int, int], bytes] = getattr(os, "pread", _seek_and_read)
 
 # %% ../nbs/04a_paths.ipynb #7c093a2d
 class LastOut:
-    """Close something once, when it is wanted and nobody is using it."""
+    """Close something once: when that was asked for and nobody uses it any more."""
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class DescriptorSource(OffsetSource):
         self._is_cold = False  # whether it has been found not to be in memory
 
     def _own(self, raw: io.FileIO) -> None:
-        """Take a file over."""
+        """Make an open file the source's own."""
         self._users.close()
         self._raw, self._users = raw, LastOut(raw.close)
 

@@ -66,7 +66,7 @@ async def athrottled(
     chunks: AsyncIterable[bytes],
     max_rate: int,  # bytes per second
 ) -> AsyncGenerator[bytes, None]:
-    """The same bytes, in pieces, no faster than that."""
+    """The same bytes, in small pieces, at most `max_rate` of them per second."""
     throttle, iterator = Throttle(max_rate), aiter(chunks)
     async with aclosing(iterator) as given:  # type: ignore[type-var]
         async for chunk in given:

@@ -20,7 +20,7 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])[ 
 
 
 def _is_plain_name(part: str, windows: bool) -> bool:
-    """Whether a part of a name is only a name."""
+    """Whether a part of a name can be that of a file or a folder."""
     if part in ("", ".", "..") or "\0" in part or "\\" in part:
         return False
     return not windows or not (":" in part or part[-1] in ". " or _DEVICE.fullmatch(part))

@@ -122,14 +122,14 @@ _FROM_SETTINGS = ("max_connections", "connect_timeout", "read_timeout", "wait_ti
 
 @dataclass(frozen=True)
 class _StorageConfig(StoreConfig):
-    """A configuration that is a storage's."""
+    """A configuration made from the options of a storage."""
 
     def where(self, option: str) -> str:
         return f"the option {_STORAGE_OPTIONS.get(option, option)!r} of {self.name}"
 
 
 def _config_of(storage: Any) -> StoreConfig:
-    """What an S3 storage has been told."""
+    """The configuration of an S3 storage."""
     ours = get_config()
     from_settings = {name: getattr(ours, name) for name in _FROM_SETTINGS}
     told = {option: getattr(storage, name) for option, name in _STORAGE_OPTIONS.items()}

@@ -81,7 +81,7 @@ def wrapper_sends(
     environ: Mapping[str, Any],  # of a WSGI request
     is_whole: bool,  # whether it is the whole file that has to be sent
 ) -> bool:
-    """Whether the server's file wrapper sends exactly that, without reading it."""
+    """Whether the server's file wrapper sends exactly the bytes that are wanted, without reading them."""
     wrapper = environ.get("wsgi.file_wrapper")
     is_gunicorn = getattr(wrapper, "__module__", "") == "gunicorn.http.wsgi"
     is_uwsgi = getattr(wrapper, "__name__", "") == "uwsgi_sendfile"
@@ -108,7 +108,7 @@ class FileSpan:
     def check(self) -> None:
         """`TruncatedError` if the file has become too short for the span, `OSError` if it cannot be read on."""
         check_length(self._descriptor, self._stop - self._descriptor.origin)
-        if not self.is_sent:  # the client has gone, or the server's `sendfile` has failed and told only itself
+        if not self.is_sent:  # the client has gone, or the server's `sendfile` has failed without saying so
             os.pread(self._descriptor.number, 1, cast(int, self._position))
 
     def read(

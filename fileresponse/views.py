@@ -22,7 +22,7 @@ from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist, Sus
 from django.core.files.storage import FileSystemStorage, Storage, default_storage, storages
 from django.db.models import Model
 from django.db.models.fields.files import FieldFile
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
@@ -34,34 +34,30 @@ from .iterables import IterableResponse
 from .permissions import PermissionMixin, settled
 from .responses import AsyncResponse
 from .roots import FollowSymlinks, find_in_root, split_name
+from .serving import not_there
 
 # %% ../nbs/11_views.ipynb #4faf5042
-def _not_there() -> Http404:
-    """The same for everything that is not to be had."""
-    return Http404("There is no such file.")
-
-
 @contextmanager
 def _absence_is_404() -> Iterator[None]:
-    """Whatever a name or a link led to that is not a file in its place."""
+    """Turn what is raised for a missing file, or for one outside of its folder, into a 404."""
     try:
         yield
     except (FileNotFoundError, IsADirectoryError, SuspiciousFileOperation):
-        raise _not_there() from None
+        raise not_there() from None
 
 
 def checked_root(
     root: str | os.PathLike[str] | None,
     owner: str,  # who is missing it
 ) -> str | os.PathLike[str]:
-    """A root; an empty one would be the folder in which the server was started."""
+    """A root, unless it is empty: that would be the folder in which the server was started."""
     if not root:
         raise ImproperlyConfigured(f"{owner} must be the folder with the files, not {root!r}.")
     return root
 
 
 def _find(root: str | os.PathLike[str], name: str, follow_symlinks: FollowSymlinks) -> str:
-    """Where a name leads that may be that of a folder, too; the empty one is the root's."""
+    """The real path of a file or a folder below a root; an empty name is the root's."""
     return find_in_root(root, name.removesuffix("/"), follow_symlinks) if name else os.path.realpath(root)
 
 # %% ../nbs/11_views.ipynb #6df232df
@@ -83,7 +79,7 @@ async def serve(
         if show_indexes and await isdir(real):
             return cast(HttpResponseBase, await wrap(directory_index)(path.removesuffix("/"), Path(real)))
     if path.endswith("/"):
-        raise _not_there()
+        raise not_there()
     response = AiofileFileResponse(real, precompressed=precompressed, filename=posixpath.basename(path), headers=headers)
     await response.aprepare(request)
     return response
@@ -121,7 +117,7 @@ class DownloadView(PermissionMixin):
         raise self._misconfigured("get_response()", "must be written: it makes the response.")
 
     async def get_response_kwargs(self) -> dict[str, Any]:
-        """What the response is told."""
+        """The arguments of the response."""
         return {
             "filename": await settled(self.get_filename()),
             "content_type": await settled(self.get_content_type()),
@@ -158,7 +154,7 @@ class FileDownloadView(DownloadView):
     offload: bool | None = None  # `True`: insist that the server in front sends it; `False`: never; `None`: as the setting says
 
     async def get_response_kwargs(self) -> dict[str, Any]:
-        """What the response is told."""
+        """The arguments of the response."""
         return {**await super().get_response_kwargs(), "offload": self.offload}
 
 # %% ../nbs/11_views.ipynb #1dff5bf8
@@ -182,7 +178,7 @@ class PathDownloadView(FileDownloadView):
         return cast(str, self.kwargs[self.path_url_kwarg])
 
     async def get_response_kwargs(self) -> dict[str, Any]:
-        """What the response is told."""
+        """The arguments of the response."""
         return {**await super().get_response_kwargs(), "precompressed": self.precompressed}
 
     async def get_response(self, **kwargs: Any) -> AsyncResponse:
@@ -197,7 +193,7 @@ class PathDownloadView(FileDownloadView):
 
 # %% ../nbs/11_views.ipynb #0afc8247
 def _contain(storage: FileSystemStorage, root: str | os.PathLike[str], name: str, follow_symlinks: FollowSymlinks) -> None:
-    """`FileNotFoundError` if a name leads out of its storage's folder, wherever in it the storage puts it."""
+    """`FileNotFoundError` if the path that a storage makes of a name leads out of the storage's folder."""
     below = os.path.relpath(storage.path(name), os.path.abspath(root))
     find_in_root(root, Path(below).as_posix(), follow_symlinks)
 
@@ -258,7 +254,7 @@ class ObjectDownloadView(SingleObjectMixin, FileDownloadView):  # type: ignore[t
         try:
             return await self.get_queryset().aget(**wanted)
         except ObjectDoesNotExist:
-            raise _not_there() from None
+            raise not_there() from None
 
     def get_file(self) -> FieldFile | Awaitable[FieldFile]:
         """The file of the object."""
@@ -275,7 +271,7 @@ class ObjectDownloadView(SingleObjectMixin, FileDownloadView):  # type: ignore[t
     async def get_response(self, **kwargs: Any) -> AsyncResponse:
         """A response for the object's file."""
         if not (file := await settled(self.get_file())):
-            raise _not_there()
+            raise not_there()
         return StorageFileResponse(file, **kwargs)
 
 # %% ../nbs/11_views.ipynb #a17dbdc3
