@@ -8,7 +8,7 @@ TO_TEXT := $(BIN)/jupytext -q --to py:percent --opt notebook_metadata_filter=-al
 TO_NOTEBOOK := $(BIN)/jupytext -q --to ipynb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test notebooks-test black-box-test test-stores check lint sync export docs conformance faults bench bench-s3 bench-streams fuzz text notebooks constraints clean
+.PHONY: help run test notebooks-test black-box-test test-stores check lint sync export docs build conformance faults bench bench-s3 bench-streams fuzz text notebooks constraints clean
 
 help:  ## list the targets
 	@echo "Targets:"
@@ -55,6 +55,9 @@ docs: .venv/dev.stamp  ## build the site in docs/ and the README from the notebo
 	$(BIN)/python .ci/site/build.py
 	$(BIN)/python .ci/site/readme.py
 
+build: .venv/dev.stamp  ## sdist and wheel of the last commit in dist/, the same bytes wherever they are built
+	@$(BIN)/python .ci/build.py --out dist
+
 bench: .venv/dev.stamp  ## measure files, beside Django, Starlette, nginx and others: 20 minutes (QUICK=1: two)
 	@cd example && ../$(BIN)/python -m benchmark.files $(if $(QUICK),--quick) $(if $(OWN_NETWORK),--own-network)
 
@@ -88,7 +91,6 @@ notebooks: .venv/dev.stamp  ## percent scripts -> notebooks; cell ids and output
 	@$(MAKE) --no-print-directory export
 
 constraints: .venv/dev.stamp  ## renew .ci/constraints.txt from settings.ini
-	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.10 --all-extras \
 	  --no-header --no-annotate pyproject.toml -o .ci/constraints.txt
 
