@@ -8,7 +8,7 @@ TO_TEXT := $(BIN)/jupytext -q --to py:percent --opt notebook_metadata_filter=-al
 TO_NOTEBOOK := $(BIN)/jupytext -q --to ipynb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test notebooks-test black-box-test test-stores check lint sync export docs build conformance faults bench bench-s3 bench-streams fuzz text notebooks constraints clean
+.PHONY: help run test notebooks-test black-box-test coverage test-stores test-matrix check lint sync export docs build release conformance faults bench bench-s3 bench-streams fuzz text notebooks constraints clean
 
 help:  ## list the targets
 	@echo "Targets:"
@@ -19,9 +19,11 @@ run: .venv/run.stamp  ## run the example at http://127.0.0.1:8000/ (PORT= change
 
 test: notebooks-test black-box-test  ## run every notebook, then the example on real servers
 
+notebooks-test: export COVERAGE_FILE := $(CURDIR)/.venv/coverage/data
 notebooks-test: .venv/dev.stamp
 	@echo "Notebooks:"
-	@$(BIN)/nbdev-test --cell-timeout 60
+	@$(if $(COVERAGE),rm -rf .venv/coverage && $(BIN)/coverage run .ci/cells.py,$(BIN)/nbdev-test) --cell-timeout 60
+	@$(if $(COVERAGE),$(BIN)/coverage combine --quiet && $(BIN)/coverage report)
 	@echo "$$(find nbs -name '*.ipynb' -not -path '*/.*' | wc -l) notebooks passed"
 
 black-box-test: .venv/dev.stamp
@@ -29,9 +31,15 @@ black-box-test: .venv/dev.stamp
 	@echo "Black-box tests:"
 	@$(BIN)/pytest example/tests
 
+coverage:  ## the notebooks, and which lines and branches of the package they leave out; `make test COVERAGE=1` does it on the way
+	@$(MAKE) --no-print-directory notebooks-test COVERAGE=1
+
 test-stores: .venv/dev.stamp  ## the tests of S3 against SeaweedFS and Ceph (Debian: radosgw ceph-mon ceph-osd)
 	@echo "Black-box tests with other stores:"
 	@$(BIN)/pytest example/tests/test_s3.py example/tests/test_s3_faults.py --store seaweedfs,ceph
+
+test-matrix: .venv/dev.stamp  ## all notebooks and some tests on each Python and Django: 20 minutes (PAIRS="3.10-5.2 3.13-6.1")
+	@$(BIN)/python .ci/matrix.py $(PAIRS)
 
 check: lint sync  ## what CI checks besides the tests: style, types, everything in step
 
@@ -57,6 +65,9 @@ docs: .venv/dev.stamp  ## build the site in docs/ and the README from the notebo
 
 build: .venv/dev.stamp  ## sdist and wheel of the last commit in dist/, the same bytes wherever they are built
 	@$(BIN)/python .ci/build.py --out dist
+
+release: .venv/dev.stamp  ## check all that a release needs, build it, and say what is left to do; nothing is published
+	@$(BIN)/python .ci/release.py
 
 bench: .venv/dev.stamp  ## measure files, beside Django, Starlette, nginx and others: 20 minutes (QUICK=1: two)
 	@cd example && ../$(BIN)/python -m benchmark.files $(if $(QUICK),--quick) $(if $(OWN_NETWORK),--own-network)
