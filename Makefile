@@ -4,8 +4,6 @@ PORT ?= 8000
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c .ci/constraints.txt
 METADATA := setup.py settings.ini pyproject.toml .ci/constraints.txt
-TO_TEXT := $(BIN)/jupytext -q --to py:percent --opt notebook_metadata_filter=-all --opt cell_metadata_filter=-all
-TO_NOTEBOOK := $(BIN)/jupytext -q --to ipynb
 
 .DEFAULT_GOAL := help
 .PHONY: help run test notebooks-test black-box-test coverage test-stores test-matrix check lint sync export docs build release conformance faults bench bench-s3 bench-streams fuzz text notebooks constraints clean
@@ -88,17 +86,10 @@ fuzz: .venv/dev.stamp  ## throw text at every header parser for ten minutes (SEC
 	@$(BIN)/python .ci/fuzz.py $(SECONDS)
 
 text: .venv/dev.stamp  ## notebooks -> percent scripts in .nbtext/, to be edited anywhere
-	@cd nbs && find . -name '*.ipynb' -not -path '*/.*' | while read -r nb; do \
-	  mkdir -p "../.nbtext/$$(dirname "$$nb")" && \
-	  ../$(TO_TEXT) "$$nb" -o "../.nbtext/$${nb%.ipynb}.py" || exit 1; \
-	  echo ".nbtext/$${nb#./}" | sed 's/ipynb$$/py/'; done
+	@$(BIN)/python .ci/text.py text
 
 notebooks: .venv/dev.stamp  ## percent scripts -> notebooks; cell ids and outputs are kept
-	@cd .nbtext && find . -name '*.py' | while read -r script; do \
-	  nb="../nbs/$${script%.py}.ipynb"; \
-	  if [ -e "$$nb" ]; then how="--update"; else how="--set-kernel python3"; fi; \
-	  ../$(TO_NOTEBOOK) $$how "$$script" -o "$$nb" || exit 1; \
-	  echo "nbs/$${script#./}" | sed 's/py$$/ipynb/'; done
+	@$(BIN)/python .ci/text.py notebooks
 	@$(MAKE) --no-print-directory export
 
 constraints: .venv/dev.stamp  ## renew .ci/constraints.txt from settings.ini
