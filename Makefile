@@ -4,11 +4,9 @@ PORT ?= 8000
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c .ci/constraints.txt
 METADATA := setup.py settings.ini pyproject.toml .ci/constraints.txt
-TO_TEXT := $(BIN)/jupytext -q --to py:percent --opt notebook_metadata_filter=-all --opt cell_metadata_filter=-all
-TO_NOTEBOOK := $(BIN)/jupytext -q --to ipynb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test notebooks-test black-box-test test-stores check lint sync export docs conformance faults bench bench-s3 bench-streams fuzz text notebooks constraints figures clean
+.PHONY: help run test notebooks-test black-box-test coverage test-stores test-matrix check lint sync export docs build release conformance faults bench bench-s3 bench-streams fuzz text notebooks constraints figures clean
 
 help:  ## list the targets
 	@echo "Targets:"
@@ -19,10 +17,12 @@ run: .venv/run.stamp  ## run the example at http://127.0.0.1:8000/ (PORT= change
 
 test: notebooks-test black-box-test  ## run every notebook, then the example on real servers
 
+notebooks-test: export COVERAGE_FILE := $(CURDIR)/.venv/coverage/data
 notebooks-test: .venv/dev.stamp
 	@.ci/programs chromium
 	@echo "Notebooks:"
-	@$(BIN)/nbdev-test --cell-timeout 60
+	@$(if $(COVERAGE),rm -rf .venv/coverage && $(BIN)/coverage run .ci/cells.py,$(BIN)/nbdev-test) --cell-timeout 60
+	@$(if $(COVERAGE),$(BIN)/coverage combine --quiet && $(BIN)/coverage report)
 	@echo "$$(find nbs -name '*.ipynb' -not -path '*/.*' | wc -l) notebooks passed"
 
 black-box-test: .venv/dev.stamp
@@ -30,9 +30,15 @@ black-box-test: .venv/dev.stamp
 	@echo "Black-box tests:"
 	@$(BIN)/pytest example/tests
 
+coverage:  ## the notebooks, and which lines and branches of the package they leave out; `make test COVERAGE=1` does it on the way
+	@$(MAKE) --no-print-directory notebooks-test COVERAGE=1
+
 test-stores: .venv/dev.stamp  ## the tests of S3 against SeaweedFS and Ceph (Debian: radosgw ceph-mon ceph-osd)
 	@echo "Black-box tests with other stores:"
 	@$(BIN)/pytest example/tests/test_s3.py example/tests/test_s3_faults.py --store seaweedfs,ceph
+
+test-matrix: .venv/dev.stamp  ## all notebooks and some tests on each Python and Django: 20 minutes (PAIRS="3.10-5.2 3.13-6.1")
+	@$(BIN)/python .ci/matrix.py $(PAIRS)
 
 check: lint sync  ## what CI checks besides the tests: style, types, everything in step
 
@@ -57,6 +63,12 @@ docs: .venv/dev.stamp  ## build the site in docs/ and the README from the notebo
 	$(BIN)/python .ci/site/build.py
 	$(BIN)/python .ci/site/readme.py
 
+build: .venv/dev.stamp  ## sdist and wheel of the last commit in dist/, the same bytes wherever they are built
+	@$(BIN)/python .ci/build.py --out dist
+
+release: .venv/dev.stamp  ## check all that a release needs, build it, and say what is left to do; nothing is published
+	@$(BIN)/python .ci/release.py
+
 bench: .venv/dev.stamp  ## measure files, beside Django, Starlette, nginx and others: 20 minutes (QUICK=1: two)
 	@cd example && ../$(BIN)/python -m benchmark.files $(if $(QUICK),--quick) $(if $(OWN_NETWORK),--own-network)
 
@@ -76,24 +88,16 @@ fuzz: .venv/dev.stamp  ## throw text at every header parser for ten minutes (SEC
 	@$(BIN)/python .ci/fuzz.py $(SECONDS)
 
 text: .venv/dev.stamp  ## notebooks -> percent scripts in .nbtext/, to be edited anywhere
-	@cd nbs && find . -name '*.ipynb' -not -path '*/.*' | while read -r nb; do \
-	  mkdir -p "../.nbtext/$$(dirname "$$nb")" && \
-	  ../$(TO_TEXT) "$$nb" -o "../.nbtext/$${nb%.ipynb}.py" || exit 1; \
-	  echo ".nbtext/$${nb#./}" | sed 's/ipynb$$/py/'; done
+	@$(BIN)/python .ci/text.py text
 
 notebooks: .venv/dev.stamp  ## percent scripts -> notebooks; cell ids and outputs are kept
-	@cd .nbtext && find . -name '*.py' | while read -r script; do \
-	  nb="../nbs/$${script%.py}.ipynb"; \
-	  if [ -e "$$nb" ]; then how="--update"; else how="--set-kernel python3"; fi; \
-	  ../$(TO_NOTEBOOK) $$how "$$script" -o "$$nb" || exit 1; \
-	  echo "nbs/$${script#./}" | sed 's/py$$/ipynb/'; done
+	@$(BIN)/python .ci/text.py notebooks
 	@$(MAKE) --no-print-directory export
 
 figures:  ## count cells, words and examples in the notebooks
 	@$(PYTHON) .ci/figures.py
 
 constraints: .venv/dev.stamp  ## renew .ci/constraints.txt from settings.ini
-	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.10 --all-extras \
 	  --no-header --no-annotate pyproject.toml -o .ci/constraints.txt
 

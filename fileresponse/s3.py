@@ -79,7 +79,7 @@ def _store_errors(config: StoreConfig, address: str) -> Iterator[None]:
     """Raise what aiobotocore raises as what a source raises."""
     try:
         yield
-    except (UnavailableError, TruncatedError, FileNotFoundError):
+    except (UnavailableError, TruncatedError, FileNotFoundError, ImproperlyConfigured):
         raise
     except Exception as error:
         translated = _translated(error, config, address)
