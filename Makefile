@@ -8,7 +8,7 @@ TO_TEXT := $(BIN)/jupytext -q --to py:percent --opt notebook_metadata_filter=-al
 TO_NOTEBOOK := $(BIN)/jupytext -q --to ipynb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test notebooks-test black-box-test test-stores check lint sync export docs conformance faults bench bench-s3 bench-streams fuzz text notebooks constraints clean
+.PHONY: help run test notebooks-test black-box-test test-stores check lint sync export docs conformance faults bench bench-s3 bench-streams fuzz text notebooks constraints figures clean
 
 help:  ## list the targets
 	@echo "Targets:"
@@ -20,6 +20,7 @@ run: .venv/run.stamp  ## run the example at http://127.0.0.1:8000/ (PORT= change
 test: notebooks-test black-box-test  ## run every notebook, then the example on real servers
 
 notebooks-test: .venv/dev.stamp
+	@.ci/programs chromium
 	@echo "Notebooks:"
 	@$(BIN)/nbdev-test --cell-timeout 60
 	@echo "$$(find nbs -name '*.ipynb' -not -path '*/.*' | wc -l) notebooks passed"
@@ -52,6 +53,7 @@ export: .venv/dev.stamp  ## write the package from the notebooks
 
 docs: .venv/dev.stamp  ## build the site in docs/ and the README from the notebooks
 	@$(BIN)/python -c "from nbdev.quarto import nbdev_sidebar, refresh_quarto_yml; refresh_quarto_yml(); nbdev_sidebar()"
+	$(BIN)/python .ci/site/figure.py
 	$(BIN)/python .ci/site/build.py
 	$(BIN)/python .ci/site/readme.py
 
@@ -86,6 +88,9 @@ notebooks: .venv/dev.stamp  ## percent scripts -> notebooks; cell ids and output
 	  ../$(TO_NOTEBOOK) $$how "$$script" -o "$$nb" || exit 1; \
 	  echo "nbs/$${script#./}" | sed 's/py$$/ipynb/'; done
 	@$(MAKE) --no-print-directory export
+
+figures:  ## count cells, words and examples in the notebooks
+	@$(PYTHON) .ci/figures.py
 
 constraints: .venv/dev.stamp  ## renew .ci/constraints.txt from settings.ini
 	$(BIN)/python -m pip install --quiet uv

@@ -39,7 +39,10 @@ def long_description() -> str:
     """The README, with links that also work outside the repository."""
     repository = re.search(r'Repository = "([^"]+)"', (here / "pyproject.toml").read_text(encoding="utf-8"))
     readme = (here / "README.md").read_text(encoding="utf-8")
-    return re.sub(r"\]\((?!https?://)", f"]({repository[1]}/blob/main/", readme) if repository else readme
+    if not repository:
+        return readme
+    pictures = re.sub(r"(!\[[^]]*\]\()(?!https?://)", rf"\g<1>{repository[1]}/raw/main/", readme)
+    return re.sub(r"(?<!!)(\[[^][]*\]\()(?!https?://)", rf"\g<1>{repository[1]}/blob/main/", pictures)
 
 
 setup(

@@ -1,4 +1,4 @@
-"""One line in `INSTALLED_APPS`, and `manage.py check` knows this library's settings.
+"""Every setting in one table; and one line in `INSTALLED_APPS`, with which `manage.py check` knows them.
 
 Docs: https://fileresponse.example/docs/apps.html.md"""
 
@@ -15,6 +15,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.core.handlers.asgi import ASGIHandler
 from django.utils.module_loading import import_string
 
 from .handlers import AsyncFileASGIHandler
@@ -69,11 +70,13 @@ def check_handler(
     if getattr(settings, "FILERESPONSE_ZERO_COPY", True) != "unchecked" or not application:
         return []
     try:
-        is_ours = isinstance(import_string(application), AsyncFileASGIHandler)
+        handler = import_string(application)
     except ImportError:
         return []  # which others will find
+    if isinstance(handler, AsyncFileASGIHandler) or not isinstance(handler, ASGIHandler):
+        return []  # ours; or a wrapper, which may have ours inside
     said = f"FILERESPONSE_ZERO_COPY is 'unchecked', but {application} is not made by fileresponse.asgi.get_asgi_application."
-    return [] if is_ours else [checks.Warning(said, id="fileresponse.W003")]
+    return [checks.Warning(said, id="fileresponse.W003")]
 
 
 class FileResponseConfig(AppConfig):

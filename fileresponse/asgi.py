@@ -1,4 +1,4 @@
-"""One import in `asgi.py` is the whole installation under ASGI.
+"""Under ASGI, one import in `asgi.py` is all that a project has to change.
 
 Docs: https://fileresponse.example/docs/asgi.html.md"""
 

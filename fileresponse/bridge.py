@@ -87,7 +87,7 @@ async def pulled(
         task.cancel()
         await asyncio.wait([task])
         if not task.cancelled():
-            task.exception()  # seen: either it was raised above, or the reader has lost interest
+            task.exception()  # retrieved: it was raised above, or the reader has stopped
 
 # %% ../nbs/04c_bridge.ipynb #3d870aca
 class BackgroundLoop:
@@ -121,13 +121,13 @@ class BackgroundLoop:
         self.portal.start_task_soon(self.portal.stop, True)
         self._thread.join(patience)
 
-
+# %% ../nbs/04c_bridge.ipynb #2156a010
 _lock = Lock()
 _background: BackgroundLoop | None = None
 
 
 def portal() -> BlockingPortal:
-    """The way to the process's background loop, which is started if need be."""
+    """The portal to the process's background loop, which is started if it has not been yet."""
     global _background
     with _lock:
         if _background is None:

@@ -27,7 +27,7 @@ from .sources import BytesSource, Descriptor, OffsetSource, Stat, checked_chunk_
 
 # %% ../nbs/04b_files.ipynb #bffd44fb
 class _DuplicateSource(DescriptorSource):
-    """A descriptor of our own for a file that somebody else has opened."""
+    """A second descriptor for a file that somebody else has opened."""
 
     _is_own = False  # duplicates share one position
 
@@ -53,7 +53,7 @@ async def in_own_thread(
     function: Callable[..., T],
     *args: Any,
 ) -> T:
-    """Run something that may take very long; a caller who is cancelled does not wait for it."""
+    """Run a function in a thread of its own; a caller that is cancelled does not wait for it."""
     loop, future = asyncio.get_running_loop(), Future[T]()
 
     def run() -> None:
@@ -66,7 +66,7 @@ async def in_own_thread(
     Thread(target=run, name="fileresponse-file", daemon=True).start()
     return await asyncio.wrap_future(future, loop=loop)
 
-
+# %% ../nbs/04b_files.ipynb #a23ee80d
 class FileLikeSource(OffsetSource):
     """Any object with `read(size)`; read in order if it cannot seek."""
 

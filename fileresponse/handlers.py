@@ -1,4 +1,4 @@
-"""A drop-in replacement for Django's ASGI handler: responses are prepared, streamed by themselves, and a client that hangs up is not an error.
+"""A drop-in replacement for Django's ASGI handler: it prepares responses, lets them stream themselves, and takes no disconnect for an error.
 
 Docs: https://fileresponse.example/docs/handlers.html.md"""
 

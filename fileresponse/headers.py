@@ -88,7 +88,7 @@ def parse_accept_encoding(
 
 def choose_coding(
     header: str | None,  # the value of `Accept-Encoding`; `None`: not sent
-    available: Collection[str],  # codings in which the file lies ready
+    available: Collection[str],  # codings in which there is a compressed form
 ) -> str:  # one of `available`, or empty for the file as it is
     """The coding that a client likes best; between equals, the first of `CODINGS`."""
     weights = parse_accept_encoding(header or "")

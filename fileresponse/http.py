@@ -24,11 +24,11 @@ from django.utils.module_loading import import_string
 from .files import AnyFile, FileIterWrapper, FileSource, get_content_length
 from .headers import choose_coding, guess_content_type
 from .offload import OffloadingResponse
+from .paths import PathSource, find_variants
 from .responses import AsyncResponse
 from .s3 import S3Source, object_source
 from .s3config import describe
 from .serving import AsyncFileResponse
-from .paths import PathSource, find_variants
 from .sources import Stat
 from .storages import storage_source
 
@@ -36,7 +36,7 @@ _all_ = ["AsyncResponse", "AsyncFileResponse", "FileIterWrapper", "get_content_l
 
 # %% ../nbs/06_http.ipynb #a9d4b812
 class AiofileFileResponse(OffloadingResponse):
-    """Serve a file from the filesystem, read with `aiofiles`."""
+    """Serve a file from the filesystem, by its path."""
 
     def __init__(
         self,
@@ -82,11 +82,11 @@ class AiofileFileResponse(OffloadingResponse):
         await super()._alook(request)
 
     def _has_choice(self, request: HttpRequest) -> bool:
-        """Whether compressed siblings come into question; a server in front looks for its own."""
+        """Whether a compressed sibling may be sent; a server in front looks for its own."""
         return self._precompressed and not self.content_replaced and self._offloaded(request) is None
 
     def _choose_variant(self, variants: dict[str, str], request: HttpRequest) -> None:
-        """Take the place of the file with the compressed sibling that the client likes best."""
+        """Replace the file by the compressed sibling that the client prefers, if there is one."""
         patch_vary_headers(self, ("Accept-Encoding",))
         self._has_variants = bool(variants)
         coding = choose_coding(request.META.get("HTTP_ACCEPT_ENCODING"), variants)
@@ -105,30 +105,30 @@ class _ObjectResponse(OffloadingResponse):
     """Common ground of responses whose source may be an object."""
 
     def _look(self, request: HttpRequest | None) -> None:
-        rule = self._rule(request)
+        rule = self._redirect_rule(request)
         size = self.source.stat().size if callable(rule) else 0
         if rule is True or (callable(rule) and rule(cast(HttpRequest, request), cast(int, size))):
-            self._redirect(cast(HttpRequest, request), cast(S3Source, self.source).presign(self._said()))
+            self._redirect(cast(HttpRequest, request), cast(S3Source, self.source).presign(self._view_headers()))
         else:
             super()._look(request)
 
     async def _alook(self, request: HttpRequest | None) -> None:
-        rule = self._rule(request)
+        rule = self._redirect_rule(request)
         size = (await self.source.astat()).size if callable(rule) else 0
         if rule is True or (callable(rule) and rule(cast(HttpRequest, request), cast(int, size))):
-            self._redirect(cast(HttpRequest, request), await cast(S3Source, self.source).apresign(self._said()))
+            self._redirect(cast(HttpRequest, request), await cast(S3Source, self.source).apresign(self._view_headers()))
         else:
             await super()._alook(request)
 
-    def _rule(self, request: HttpRequest | None) -> bool | Redirect:
-        """Whether to redirect, or who decides that."""
+    def _redirect_rule(self, request: HttpRequest | None) -> bool | Redirect:
+        """Whether to redirect, or the function that decides it."""
         is_open_question = request is not None and request.method == "GET" and self.status_code == 200
         if not is_open_question or self.content_replaced or not isinstance(self.source, S3Source):
             return False
         rule = self.source.config.redirect
         return cast(Redirect, import_string(rule)) if isinstance(rule, str) else rule
 
-    def _said(self) -> dict[str, str]:
+    def _view_headers(self) -> dict[str, str]:
         """The headers that the view has set; the store is to send them in place of its own."""
         return {name: value for name, value in self.items() if value != self._guessed.get(name)}
 

@@ -48,7 +48,7 @@ def only_from_django(
     sender: object,  # the class of the handler
     known: tuple[Callable[..., Any], ...],  # Django's receivers
 ) -> bool:
-    """Whether nobody but Django would hear the signal."""
+    """Whether the signal has no receivers but Django's."""
     live_receivers = getattr(signal, "_live_receivers", None)
     if live_receivers is None:
         return False
@@ -93,7 +93,7 @@ def cannot_block(
 
 
 def nothing_open() -> bool:
-    """Whether this context, that of an event loop, has no connection to close, and no cache."""
+    """Whether no connection and no cache has to be closed in this context, that of an event loop."""
     unused = (
         connection.connection is None
         and is_plain(connection.close_if_unusable_or_obsolete, BaseDatabaseWrapper.close_if_unusable_or_obsolete)
@@ -112,7 +112,7 @@ def is_known_close(
 def may_close_here(
     close: Callable[[], Any],  # of a response
 ) -> bool:
-    """Whether to close a response on the event loop is the same as to do so in its own thread."""
+    """Whether closing a response on the event loop has the same effect as in its own thread."""
     response: Any = getattr(close, "__self__", None)
     return (
         is_known_close(close)
@@ -150,7 +150,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 def without_idle_threads(
     handle: _Method,  # `ASGIHandler.handle`
 ) -> _Method:
-    """The same method, which starts no thread for nothing."""
+    """The same method, which starts a thread only if there is something to do in it."""
     if not isinstance(handle, FunctionType) or handle.__globals__ is not vars(asgi):
         return handle
     names = {**handle.__globals__, **_NAMES}

@@ -80,13 +80,13 @@ def _primary_key(user: Any) -> str | None:
 
 
 def make_link(
-    name: str,  # a path, as `reverse` gives it, or a URL; a query and a fragment are kept
+    url: str,  # a path, as `reverse` gives it, or a URL; a query and a fragment are kept
     *,
     expires: float | timedelta | datetime | None = None,  # seconds from now, or aware; `None`: FILERESPONSE_LINK_EXPIRES
     user: Any = None,  # a user or a primary key: nobody else can open it; `None`: everybody can
 ) -> str:  # the same address, with `signature` as the last parameter of its query
     """A link that can be opened for a while; `ValueError` if there is nothing to sign."""
-    parts = urlsplit(iri_to_uri(name))
+    parts = urlsplit(iri_to_uri(url))
     query, pk = QueryDict(parts.query), _primary_key(user)
     if not parts.path.startswith("/") or _PARAMETER in query:
         raise ValueError(f"a link needs a path that begins with a slash, and no {_PARAMETER!r} in its query: {parts.path!r}")

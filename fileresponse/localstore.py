@@ -133,7 +133,7 @@ _LENGTH = re.compile(rb"(\r\ncontent-length: *)(\d+)", re.IGNORECASE)
 
 
 class FaultyProxy:
-    """A TCP proxy on loopback whose connections break when they are told to."""
+    """A TCP proxy on loopback whose connections break on demand."""
 
     def __init__(
         self,
@@ -201,7 +201,7 @@ class FaultyProxy:
         async with await asyncio.start_server(self._link, "127.0.0.1", 0, backlog=512) as server:
             ready.set_result((asyncio.get_running_loop(), server.sockets[0].getsockname()[1]))
             await self._stopped.wait()
-            while self._links:  # noqa: ASYNC110 - they are cut, but have not come to their end
+            while self._links:  # noqa: ASYNC110 - they are cut, but have not ended yet
                 await asyncio.sleep(0.01)
 
     async def _abort_all(self) -> None:
@@ -266,7 +266,7 @@ class FaultyProxy:
 
 
 def _abort(writer: StreamWriter) -> None:
-    """End a connection with a reset, so that nobody takes it for a proper end."""
+    """End a connection with a reset, so that no client takes it for a proper end."""
     connection = writer.get_extra_info("socket")
     with suppress(OSError):  # it has been closed already
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -1,4 +1,4 @@
-"""One line in `urls.py` serves what users have uploaded, in production, too, and none of it runs in your site's name.
+"""One line in `urls.py` serves what users have uploaded, in production, too, and no browser runs any of it.
 
 Docs: https://fileresponse.example/docs/media.html.md"""
 
@@ -53,7 +53,7 @@ class MediaView(StorageDownloadView):
     inline_types: tuple[str, ...] = INLINE_TYPES  # beginnings of the types that are shown; others are saved
 
     async def get_response_kwargs(self) -> dict[str, Any]:
-        """What the response is told; the name decides what it is."""
+        """The keywords for the response; the file's name decides about type and disposition."""
         kwargs, name = await super().get_response_kwargs(), posixpath.basename(await settled(self.get_path()))
         content_type = kwargs["content_type"] or guess_content_type(name)
         is_shown = content_type.startswith(self.inline_types)

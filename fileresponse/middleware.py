@@ -1,4 +1,4 @@
-"""Under Django's own handlers, ASGI or WSGI, this is what prepares a response for its request.
+"""Prepares a response for its request under Django's own handlers, ASGI or WSGI.
 
 Docs: https://fileresponse.example/docs/middleware.html.md"""
 

@@ -57,7 +57,7 @@ def get_offload() -> Offload | None:
 
 
 def _problems(given: Mapping[str, Any]) -> list[str]:
-    """What is wrong with it."""
+    """What is wrong with the setting, as the rest of a message that names it."""
     header, root, url = given.get("HEADER"), given.get("ROOT"), given.get("URL")
     is_folder = isinstance(root, (str, os.PathLike)) and os.path.isabs(os.fspath(root))
     is_location = isinstance(url, str) and url.startswith("/") and url.endswith("/")
@@ -103,7 +103,7 @@ class OffloadingResponse(AsyncFileResponse):
         return None
 
     def _hand_over(self, header: str, value: str) -> None:
-        """Forget the file; only the server in front will know what has been sent."""
+        """Name the file in a header instead of sending it; only the server in front knows what it has sent."""
         self.leave_body_to_others()
         for name in ("Accept-Ranges", "Content-Length", "ETag", "Last-Modified"):
             del self[name]

@@ -1,4 +1,4 @@
-"""A file of the filesystem as a source: regular files only, one descriptor from the first look to the last byte, and no thread for what is in memory anyway.
+"""A file of the filesystem as a source: regular files only, one descriptor from opening to the last byte, and no thread for what is in memory already.
 
 Docs: https://fileresponse.example/docs/paths.html.md"""
 
@@ -41,7 +41,7 @@ _pread: Callable[[int, int, int], bytes] = getattr(os, "pread", _seek_and_read)
 
 # %% ../nbs/04a_paths.ipynb #7c093a2d
 class LastOut:
-    """Close something once, when it is wanted and nobody is using it."""
+    """Close something once: when that was asked for and nobody uses it any more."""
 
     def __init__(
         self,
@@ -75,6 +75,7 @@ class LastOut:
 # %% ../nbs/04a_paths.ipynb #55cb22bd
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
 _REFUSALS = {errno.EAGAIN, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+_MOST_CACHED = 1024**2  # bytes; more would be copied for too long on an event loop, and kept by every thread
 _scratch = local()
 
 
@@ -82,9 +83,9 @@ def read_cached(
     descriptor: int,
     size: int,  # bytes
     start: int,  # offset in the file
-) -> bytes | None:  # all of it; `None`: a part of it is not in memory, or not in the file
+) -> bytes | None:  # all of it; `None`: a part of it is not in memory, or not in the file, or it is too much at once
     """Read what the page cache has, without waiting for a disk (Linux, preadv2(2))."""
-    if not _NOWAIT:
+    if not _NOWAIT or size > _MOST_CACHED:
         return None
     if len(getattr(_scratch, "view", b"")) < size:
         _scratch.view = memoryview(bytearray(size))
@@ -119,7 +120,6 @@ class DescriptorSource(OffsetSource):
     """Common ground of sources that read a descriptor of their own."""
 
     _is_own = True  # whether nobody else moves the position of its descriptor
-    _path: str | None = None  # by which it is opened
 
     def __init__(self, name: str = "") -> None:
         super().__init__(name)
@@ -129,7 +129,7 @@ class DescriptorSource(OffsetSource):
         self._is_cold = False  # whether it has been found not to be in memory
 
     def _own(self, raw: io.FileIO) -> None:
-        """Take a file over."""
+        """Make an open file the source's own."""
         self._users.close()
         self._raw, self._users = raw, LastOut(raw.close)
 
@@ -157,13 +157,17 @@ class DescriptorSource(OffsetSource):
     def lend(self) -> Iterator[Descriptor | None]:
         users, raw = self._users, self._opened()
         with users:
-            yield Descriptor(raw.fileno(), self._origin, self._is_own, self._path)
+            yield Descriptor(raw.fileno(), self._origin, self._is_own, self._location())
+
+    def _location(self) -> str | None:
+        """The absolute path by which it was opened; `None`: unknown."""
+        return None
 
     def close(self) -> None:
         self._raw = None
         self._users.close()
 
-# %% ../nbs/04a_paths.ipynb #8a4d6cad
+# %% ../nbs/04a_paths.ipynb #023f94c8
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO, errno.ENODEV}
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE}
 
@@ -174,7 +178,7 @@ def _not_found(path: str) -> FileNotFoundError:
 
 @contextmanager
 def _absence(path: str) -> Iterator[None]:
-    """Name what the caller can answer for: `FileNotFoundError` for whatever is no file, `UnavailableError` if none can be opened."""
+    """`FileNotFoundError` for whatever is not a file, `UnavailableError` if no descriptor is left."""
     try:
         yield
     except ValueError as error:  # a NUL, or characters that the file system cannot encode
@@ -265,11 +269,13 @@ class PathSource(DescriptorSource):
         path: str | bytes | os.PathLike[str],
     ) -> None:
         self.path = os.fsdecode(path)
-        self._path = os.path.abspath(self.path)
         super().__init__(self.path)
 
     def __repr__(self) -> str:
         return f"PathSource({self.path!r})"
+
+    def _location(self) -> str:
+        return os.path.abspath(self.path)
 
     def stat(self) -> Stat:
         return stat_regular(self.path)

@@ -1,4 +1,4 @@
-"""No faster than so many bytes per second: smooth, and without a thread where there is an event loop.
+"""At most so many bytes per second: evenly, and without a thread where there is an event loop.
 
 Docs: https://fileresponse.example/docs/rates.html.md"""
 
@@ -33,7 +33,7 @@ def checked_rate(
 
 
 class Throttle:
-    """The timetable of one body."""
+    """When each piece of one body may be sent."""
 
     def __init__(
         self,
@@ -55,8 +55,8 @@ class Throttle:
         self,
         size: int,  # bytes of the next piece
         now: float,  # seconds, of any clock that only goes on
-    ) -> float:  # seconds to wait before it is sent
-        """When the next piece may go."""
+    ) -> float:  # seconds
+        """How long to wait before the next piece is sent."""
         due = now if self._due is None else max(self._due, now - _BURST)
         self._due = due + size / self.max_rate
         return max(due - now, 0.0)
@@ -66,7 +66,7 @@ async def athrottled(
     chunks: AsyncIterable[bytes],
     max_rate: int,  # bytes per second
 ) -> AsyncGenerator[bytes, None]:
-    """The same bytes, in pieces, no faster than that."""
+    """The same bytes, in small pieces, at most `max_rate` of them per second."""
     throttle, iterator = Throttle(max_rate), aiter(chunks)
     async with aclosing(iterator) as given:  # type: ignore[type-var]
         async for chunk in given:

@@ -122,7 +122,7 @@ class AsyncResponse(TwoWayResponse):
         self,
         send: Send,  # as an ASGI server hands it to the application
     ) -> None:
-        """`stream`, and tell those who want to know that it begins and how it ends."""
+        """`stream`, with the signals of its start and its end."""
         async with self.transfer:
             await self.stream(self._counting(send) if download_finished.receivers else send)
 
@@ -190,7 +190,7 @@ logger = logging.getLogger("fileresponse")
 def failures_logged(
     what: object,  # is being sent
 ) -> Iterator[None]:
-    """Log an exception once, and let it go on."""
+    """Log an exception and raise it again."""
     try:
         yield
     except (Http404, PermissionDenied):

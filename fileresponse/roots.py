@@ -19,8 +19,8 @@ ON_WINDOWS = os.name == "nt"
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])[ ]*([.].*)?", re.IGNORECASE | re.DOTALL)
 
 
-def _is_plain(part: str, windows: bool) -> bool:
-    """Whether a part of a name is only a name."""
+def _is_plain_name(part: str, windows: bool) -> bool:
+    """Whether a part of a name can be that of a file or a folder."""
     if part in ("", ".", "..") or "\0" in part or "\\" in part:
         return False
     return not windows or not (":" in part or part[-1] in ". " or _DEVICE.fullmatch(part))
@@ -32,7 +32,7 @@ def split_name(
 ) -> list[str]:
     """The parts of a name; `FileNotFoundError` if it cannot be that of a file in a folder."""
     parts = name.split("/")
-    if not all(_is_plain(part, windows) for part in parts):
+    if not all(_is_plain_name(part, windows) for part in parts):
         raise FileNotFoundError(errno.ENOENT, "Not the name of a file in a folder", name)
     return parts
 

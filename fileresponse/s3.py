@@ -59,7 +59,7 @@ def as_source_error(
     config: StoreConfig,
     address: str,  # of the object, for the message
 ) -> OSError | TruncatedError:
-    """What a store's refusal means for whoever reads the object."""
+    """The exception that a store's refusal becomes."""
     code = str(answer.get("Error", {}).get("Code", ""))
     status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     message = f"{address}: {_message(config, code or f'status {status}', _LOOK_AT.get(code))}"
@@ -89,7 +89,7 @@ def _store_errors(config: StoreConfig, address: str) -> Iterator[None]:
 
 
 def _translated(error: Exception, config: StoreConfig, address: str) -> Exception | None:
-    """A source's error for a client's; `None`: it is something else."""
+    """The exception of this library for one of aiobotocore; `None`: it is something else."""
     from aiohttp import ClientError as ConnectionFailed
     from botocore import exceptions as botocore
 
@@ -153,7 +153,7 @@ class Body:
         self,
         position: int,  # offset in the object
     ) -> bool:
-        """Whether it goes on there, for the running event loop."""
+        """Whether this is its next byte, and the running event loop can read it."""
         return self.position == position < self.stop and self.pool.loop is asyncio.get_running_loop()
 
     async def read(
@@ -169,7 +169,7 @@ class Body:
         self,
         size: int,  # bytes, that are as many as are read at a time
     ) -> None:
-        """Let so much wait in memory, if it is another size than before."""
+        """Set how much of the body may wait in memory."""
         if size == self._ahead:
             return
         self._ahead = size
@@ -219,7 +219,7 @@ class S3Source(Source):
         return f"S3Source({self.address!r}, store={self.config.name!r})"
 
     async def astat(self) -> Stat:
-        """Ask with `HeadObject`; `FileNotFoundError` or `UnavailableError` if that is in vain."""
+        """Ask with `HeadObject`; `FileNotFoundError` or `UnavailableError` if it cannot be read."""
         self._check_key()
         with _store_errors(self.config, self.address):
             async with lend_client(self.config) as client:
@@ -233,18 +233,18 @@ class S3Source(Source):
             if self.expected is not None:
                 await self.amake_ready(*self.expected)
         except _UnsatisfiableError:
-            self.close()  # what it is will do
+            self.close()  # `astat` tells what it is
         return self._pinned or await self.astat()
 
     async def amake_ready(self, start: int, stop: int | None) -> None:
-        """Ask for a span with `GetObject`, unless that is done."""
+        """Ask for a span with `GetObject`, unless an answer that goes on there is open."""
         if self._body is None or not self._body.has_next(start):
             self.close()
             with _store_errors(self.config, self.address):
                 self._body = await self._get(start, stop)
 
     async def achunks(self, start: int, stop: int | None, chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
-        """Read a half-open span, resuming it when it breaks off; `TruncatedError` if that is in vain."""
+        """Read a half-open span, resuming it when it breaks off; `TruncatedError` if it cannot be resumed."""
         stop = cast(int, (self._pinned or await self.astat()).size) if stop is None else stop
         retries, resumed = 0, start
         with Pace(chunk_size) as pace:
@@ -270,7 +270,7 @@ class S3Source(Source):
                 body.read_ahead(pace.size)
                 chunk = await body.read(min(pace.size, stop - body.position))
                 if not chunk:
-                    raise UnavailableError(f"{self.address}: store {self.config.name!r} ended it at byte {body.position}", "busy")
+                    raise UnavailableError(f"{self.address}: store {self.config.name!r} ended the body at byte {body.position}", "busy")
                 if body.position == stop:
                     self.close()  # a slow client need not hold a connection for its last chunk
                 given = monotonic()
@@ -291,7 +291,7 @@ class S3Source(Source):
         return answer
 
     async def _get(self, start: int, stop: int | None) -> Body:
-        """`GetObject` of a span, or of all if that is the same."""
+        """`GetObject` of a span; without `Range` if that is the whole object."""
         whole = start == 0 and (stop is None or (self._pinned is not None and stop == self._pinned.size))
         span = {} if whole else {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"}
         begun, patience = anyio.current_time(), self.config.wait_timeout
@@ -306,7 +306,7 @@ class S3Source(Source):
             raise
         try:
             if span and not str(answer.get("ContentRange")).startswith(f"bytes {start}-"):
-                raise UnavailableError(f"{self.address}: {_message(self.config, 'all of it, asked for a range')}", "refused")
+                raise UnavailableError(f"{self.address}: store {self.config.name!r} sent the whole object for a range", "refused")
             self._pin(answer)
         except BaseException:
             body.close()
@@ -319,13 +319,13 @@ class S3Source(Source):
         except client.exceptions.ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 416:
                 raise _UnsatisfiableError(f"{self.address} has no {span}", "refused") from None
-            # some stores say so of the key "/", which anybody can ask for
+            # some stores answer this for the key "/" although the bucket is there
             if error.response["Error"]["Code"] == "NoSuchBucket" and not await _is_missing(client, self._params["Bucket"]):
                 raise FileNotFoundError(f"{self.address}: store {self.config.name!r} has the bucket, but not this key") from None
             raise
 
     def _condition(self) -> dict[str, str]:
-        """That it must be the version we know."""
+        """The condition that it is still the version found first."""
         return {"IfMatch": self._pinned.etag} if self._pinned and self._pinned.etag else {}
 
     def _pin(self, answer: Mapping[str, Any]) -> Stat:
@@ -339,7 +339,7 @@ class S3Source(Source):
         return found
 
     def _check_key(self) -> None:
-        """Keys that no store takes, or that would lead out of the bucket, are those of objects that are not there."""
+        """`FileNotFoundError` for a key that no store accepts, or that would lead out of the bucket."""
         key = self._params["Key"]
         encoded = key.encode(errors="replace")
         is_lawful = 0 < len(encoded) <= _LONGEST_KEY and "\0" not in key and encoded.decode() == key
@@ -401,7 +401,7 @@ class _UnsatisfiableError(UnavailableError):
 
 
 async def _is_missing(client: Any, bucket: str) -> bool:
-    """Whether it is the bucket that is not there."""
+    """Whether the bucket does not exist."""
     try:
         await client.head_bucket(Bucket=bucket)
     except client.exceptions.ClientError as error:

@@ -1,4 +1,4 @@
-"""One warmed client for each event loop and store, with a bounded number of connections, and an end for each.
+"""One shared client for each event loop and store, with a bounded number of connections, closed with its loop.
 
 Docs: https://fileresponse.example/docs/s3clients.html.md"""
 
@@ -38,7 +38,7 @@ READ_AHEAD = 64 * 1024  # bytes of a body that wait in memory for a slow client;
 
 
 def _frugal_http() -> Any:
-    """aiobotocore's HTTP session, told to read less ahead."""
+    """aiobotocore's HTTP session, which reads less ahead."""
     from aiobotocore.httpsession import AIOHTTPSession
 
     class FrugalSession(AIOHTTPSession):  # type: ignore[misc]
@@ -52,7 +52,7 @@ def _frugal_http() -> Any:
 
 
 def _client_settings(config: StoreConfig, client_config: Any) -> dict[str, Any]:
-    """What aiobotocore is told."""
+    """The arguments for a client of aiobotocore."""
     options = client_config(
         http_session_cls=_frugal_http(),
         signature_version="s3v4",

@@ -1,4 +1,4 @@
-"""Which store, which keys, how patient: read from Django's settings when it is needed, checked before it is used.
+"""Which store, which keys, which timeouts: read from Django's settings when needed, and checked before use.
 
 Docs: https://fileresponse.example/docs/s3config.html.md"""
 
@@ -61,13 +61,13 @@ _REDIRECT = _Condition(
 
 # %% ../nbs/05_s3config.ipynb #707285f3
 def _option(setting: str, condition: _Condition, default: Any = None, *, repr: bool = True, compare: bool = True) -> Any:
-    """A field of a configuration: its name in the settings, what it must be, and what it is else."""
+    """A field of a configuration: its name in the settings, what it must be, and its default."""
     return field(default=default, repr=repr, compare=compare, metadata={"setting": setting, "condition": condition})
 
 
 @dataclass(frozen=True)
 class StoreConfig:
-    """Where an S3 store is, how to prove who we are, and how patient to be."""
+    """Where an S3 store is, the credentials for it, and its limits."""
 
     name: str = field(default="default", compare=False)
     endpoint_url: str | None = _option("ENDPOINT_URL", _URL)  # `None`: AWS
@@ -91,9 +91,9 @@ class StoreConfig:
 
     def where(
         self,
-        option: str,  # as it is called here
+        option: str,  # the name of a field
     ) -> str:
-        """Where somebody would have to change it, for the log."""
+        """The setting with which an option is changed, for messages."""
         return setting_name(self.name, option)
 
     @property
@@ -186,7 +186,7 @@ def get_config(
 
 
 def _merged(store: str, overrides: Mapping[str, Any]) -> StoreConfig:
-    """Settings and keywords, put together."""
+    """Settings and keywords, joined."""
     by_option = {option.name: option for option in _OPTIONS.values()}
     if unknown := set(overrides) - set(by_option):
         raise TypeError(f"unknown argument {min(unknown)!r}; a store has {', '.join(by_option)}")
@@ -213,7 +213,7 @@ def _hint(name: str, known: Mapping[str, Any]) -> str:
 
 # %% ../nbs/05_s3config.ipynb #1ee88dfa
 def configured_stores() -> list[str]:
-    """The names of the stores of which the settings say anything."""
+    """The names of the stores that have settings."""
     default = ["default"] if any(hasattr(settings, f"{_PREFIX}{name}") for name in _OPTIONS) else []
     return [*default, *_stores()]
 
@@ -264,7 +264,7 @@ def _problems(store: str) -> list[str]:
 
 
 def _lost_function(store: str, redirect: Any) -> list[str]:
-    """What is wrong with a dotted path that leads nowhere."""
+    """What is wrong with a dotted path that cannot be imported."""
     if not isinstance(redirect, str):
         return []
     try:

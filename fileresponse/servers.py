@@ -13,6 +13,7 @@ import asyncio
 import errno
 import os
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -184,7 +185,7 @@ def unacknowledged(
 Cycle = Any  # uvicorn's `RequestResponseCycle`, one per request; each protocol has its own class
 
 
-class SendfileMixin(asyncio.Protocol):
+class SendfileMixin(asyncio.Protocol, ABC):
     """Adds `http.response.zerocopysend` to a protocol class of uvicorn."""
 
     write_timeout: float = 60  # seconds without a byte taken, after which a client is given up
@@ -196,13 +197,13 @@ class SendfileMixin(asyncio.Protocol):
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
 
+    @abstractmethod
     def frame(
         self,
         cycle: Cycle,
         count: int,  # bytes, at least one
     ) -> tuple[bytes, bytes]:
         """Enter a part of the body in uvicorn's books; what has to be sent before and after it."""
-        raise NotImplementedError
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Put a layer around the application, if this connection can do it."""

@@ -47,18 +47,13 @@ class Transfer:
 
     def __init__(
         self,
-        response: Any,
+        response: Any,  # that is sent
     ) -> None:
         self.response = response
-        self.request: Any = None  # `None`: nobody has said
+        self.request: Any = None  # `None`: not known
         self.bytes_sent: int | None = 0  # of the body; `None`: only the server knows
         self._began: float | None = None
         self._holders, self._is_over = 0, False
-
-    @property
-    def is_under_way(self) -> bool:
-        """Whether somebody has entered it and nobody has ended it."""
-        return self._began is not None and not self._is_over
 
     def sent(
         self,
@@ -69,7 +64,7 @@ class Transfer:
             self.bytes_sent += size
 
     def _begin(self) -> dict[str, Any] | None:
-        """What to tell receivers of its start; `None` if it has begun."""
+        """The arguments of `download_started`; `None` if it has begun already, or nobody listens."""
         self._holders += 1
         if self._began is not None:
             return None
@@ -79,7 +74,7 @@ class Transfer:
         return {"sender": type(self.response), "request": self.request, "response": self.response}
 
     def _end(self, outcome: Outcome) -> dict[str, Any] | None:
-        """What to tell receivers of its end; `None` if it is over, or has not begun."""
+        """The arguments of `download_finished`; `None` if it is over, has not begun, or nobody listens."""
         if self._began is None or self._is_over:
             return None
         self._is_over = True
@@ -89,7 +84,7 @@ class Transfer:
         return {"sender": type(self.response), "request": self.request, "response": self.response, **told}
 
     def _left(self, error: BaseException | None) -> dict[str, Any] | None:
-        """The same, when one of those who have entered it leaves; the first one's leaving ends it."""
+        """The same when one who has entered it leaves: the last one ends it, or an exception."""
         self._holders -= 1
         if self._holders and error is None:
             return None
@@ -121,7 +116,7 @@ class Transfer:
             await _to_its_end(download_finished.asend_robust(**told))
 
     def close(self) -> None:
-        """Whoever closes the response before it is over puts an end to it."""
+        """A response that is closed before it is over is aborted."""
         self.end("aborted")
 
     async def aclose(self) -> None:

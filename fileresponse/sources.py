@@ -56,7 +56,7 @@ class TruncatedError(EOFError):
 
 # %% ../nbs/04_sources.ipynb #1d86c89d
 class UnavailableError(OSError):
-    """The source is there, or might be, but cannot be had now."""
+    """The source may exist, but is not available now."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ FEW = 8  # readers at a time, in the process
 
 
 class Pace:
-    """How many bytes to read next, for a reader that takes them quickly or slowly; to be entered."""
+    """How many bytes to read next, for a quick or a slow reader; a context manager."""
 
     readers = 0  # at the moment
     _lock = Lock()
@@ -134,7 +134,7 @@ class Source(ABC):
 
     @abstractmethod
     def stat(self) -> Stat:
-        """Look, without opening; `FileNotFoundError` or `PermissionError` if that is in vain."""
+        """Look, without opening; `FileNotFoundError` or `PermissionError` if it cannot be read."""
 
     @abstractmethod
     def open(self) -> Stat:
@@ -158,7 +158,7 @@ class Source(ABC):
         """Give back what `open` took; harmless when there is nothing to give back."""
 
     def make_ready(self, start: int, stop: int | None) -> None:  # noqa: B027
-        """Told after `open`, if it is to be read: the span; the same errors as `stat`."""
+        """Called after `open` with the span that will be read first; the same errors as `stat`."""
 
     def lend(self) -> AbstractContextManager[Descriptor | None]:
         """Its descriptor, which stays open meanwhile; `None` if what it reads is not a plain file."""

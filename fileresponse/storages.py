@@ -117,25 +117,25 @@ _STORAGE_OPTIONS = {
     "addressing_style": "addressing_style",
     "bucket_name": "bucket_name",
 }
-_PATIENCE = ("max_connections", "connect_timeout", "read_timeout", "wait_timeout", "max_retries", "redirect", "redirect_expires")
+_FROM_SETTINGS = ("max_connections", "connect_timeout", "read_timeout", "wait_timeout", "max_retries", "redirect", "redirect_expires")
 
 
 @dataclass(frozen=True)
 class _StorageConfig(StoreConfig):
-    """A configuration that is a storage's."""
+    """A configuration made from the options of a storage."""
 
     def where(self, option: str) -> str:
         return f"the option {_STORAGE_OPTIONS.get(option, option)!r} of {self.name}"
 
 
 def _config_of(storage: Any) -> StoreConfig:
-    """What an S3 storage has been told."""
+    """The configuration of an S3 storage."""
     ours = get_config()
-    patience = {name: getattr(ours, name) for name in _PATIENCE}
+    from_settings = {name: getattr(ours, name) for name in _FROM_SETTINGS}
     told = {option: getattr(storage, name) for option, name in _STORAGE_OPTIONS.items()}
     if told["profile_name"]:  # it comes first there
         told |= dict.fromkeys(("aws_access_key_id", "aws_secret_access_key", "aws_session_token"))
-    return _StorageConfig(name=storage.__class__.__name__, **{name: value for name, value in told.items() if value is not None}, **patience)
+    return _StorageConfig(name=storage.__class__.__name__, **{name: value for name, value in told.items() if value is not None}, **from_settings)
 
 
 class _StorageS3Source(S3Source):
@@ -154,8 +154,8 @@ class _StorageS3Source(S3Source):
         return cast(str, await sync_to_async(self._storage.url)(self._stored_name, expire=self.config.redirect_expires))
 
 
-def _is_plain(storage: Any, kind: Any) -> bool:
-    """Whether a storage reads as its kind does: no subclass has another idea of it."""
+def _opens_like(storage: Any, kind: Any) -> bool:
+    """Whether a storage opens files as its kind does: no subclass has changed that."""
     own = storage.__class__
     return issubclass(own, kind) and own.open is kind.open and own._open is kind._open
 
@@ -163,7 +163,7 @@ def _is_plain(storage: Any, kind: Any) -> bool:
 def _is_s3(storage: Any, name: str) -> bool:
     """Whether a storage is django-storages' for S3, without anything that only its own client can do."""
     module = sys.modules.get("storages.backends.s3")
-    if module is None or not _is_plain(storage, module.S3Storage):
+    if module is None or not _opens_like(storage, module.S3Storage):
         return False
     secrets_of_objects = [key for key in storage.get_object_parameters(name) if key.startswith(("SSECustomer", "RequestPayer"))]
     return not storage.proxies and not secrets_of_objects
@@ -181,7 +181,7 @@ def storage_source(
         return storage_source(file.storage, file.name or "")
     if not name:
         raise ValueError("there is no file: its name is empty")
-    if _is_plain(storage, FileSystemStorage):
+    if _opens_like(storage, FileSystemStorage):
         return PathSource(cast(FileSystemStorage, storage).path(name))
     if _is_s3(storage, name):
         return _StorageS3Source(storage, name)

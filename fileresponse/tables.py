@@ -1,4 +1,4 @@
-"""Rows from anywhere become a download that starts with the first row and never needs more memory than a few.
+"""Rows from anywhere become a download that starts with the first row and keeps only a few rows in memory.
 
 Docs: https://fileresponse.example/docs/tables.html.md"""
 
@@ -58,7 +58,7 @@ class LineWriter:
         self,
         row: Any,  # a sequence, or a dictionary by column
     ) -> str:
-        """A row as a line; before that, if it is the first and says so, the header."""
+        """A row as a line; before the first dictionary the header, if there was none."""
         if not isinstance(row, Mapping):
             if isinstance(row, (str, bytes)) or not isinstance(row, Iterable):
                 raise TypeError(f"rows must be sequences or dictionaries, not {type(row).__name__!r}")

@@ -97,7 +97,52 @@ def http_scope(
         **extra,
     }
 
+# %% ../nbs/00_testing.ipynb #f1368184
+class _ASGIClient:
+    """A client, with the `receive` and `send` that a server gives the application for it."""
+
+    def __init__(self, body: bytes, hang_up_after: int | None, loud: bool) -> None:
+        self.exchange = Exchange()
+        self._requests: list[Event] = [{"type": "http.request", "body": body, "more_body": False}]
+        self._hang_up_after, self._loud, self._gone = hang_up_after, loud, asyncio.Event()
+
+    async def receive(self) -> Event:
+        if self._requests:
+            return self._requests.pop()
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, event: Event) -> None:
+        if not self._gone.is_set():
+            self._keep(event)
+        elif self._loud:
+            raise OSError("the client has hung up")
+
+    def _keep(self, event: Event) -> None:
+        exchange = self.exchange
+        exchange.events.append(event)
+        if event["type"] == "http.response.start":
+            exchange.status = event["status"]
+            pairs = {name.decode("latin-1"): value.decode("latin-1") for name, value in event["headers"]}
+            exchange.headers = CaseInsensitiveMapping(pairs)
+        elif event["type"] == "http.response.body":
+            exchange.chunks.append(event.get("body", b""))
+            exchange.complete = not event.get("more_body", False)
+            if len(exchange.chunks) == self._hang_up_after:
+                self._gone.set()
+
 # %% ../nbs/00_testing.ipynb #bd6ad8ef
+@contextmanager
+def _noting_errors(exchange: Exchange, raise_exceptions: bool) -> Iterator[None]:
+    """Keep what the application raises, or let it pass."""
+    try:
+        yield
+    except Exception as error:
+        if raise_exceptions:
+            raise
+        exchange.error = error
+
+
 async def asgi_exchange(
     app: ASGIApplication,
     url: str = "/",
@@ -111,42 +156,31 @@ async def asgi_exchange(
     **extra: Any,  # further keys of the scope
 ) -> Exchange:
     """Send one request to an ASGI application and collect what it answers."""
-    exchange = Exchange()
-    gone = asyncio.Event()
-    requests: list[Event] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive() -> Event:
-        if requests:
-            return requests.pop()
-        await gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(event: Event) -> None:
-        if gone.is_set():
-            if loud:
-                raise OSError("the client has hung up")
-            return
-        exchange.events.append(event)
-        if event["type"] == "http.response.start":
-            exchange.status = event["status"]
-            pairs = {name.decode("latin-1"): value.decode("latin-1") for name, value in event["headers"]}
-            exchange.headers = CaseInsensitiveMapping(pairs)
-        elif event["type"] == "http.response.body":
-            exchange.chunks.append(event.get("body", b""))
-            exchange.complete = not event.get("more_body", False)
-            if len(exchange.chunks) == hang_up_after:
-                gone.set()
-
-    try:
-        await app(http_scope(url, method, headers, **extra), receive, send)
-    except Exception as error:
-        if raise_exceptions:
-            raise
-        exchange.error = error
-    return exchange
+    client = _ASGIClient(body, hang_up_after, loud)
+    with _noting_errors(client.exchange, raise_exceptions):
+        await app(http_scope(url, method, headers, **extra), client.receive, client.send)
+    return client.exchange
 
 # %% ../nbs/00_testing.ipynb #9a8a3d7c
 WSGIApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+def _environment(url: str, method: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """A WSGI environment, as a server on loopback would make it."""
+    raw_path, _, query = url.partition("?")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote(raw_path, "latin-1"),
+        "QUERY_STRING": query,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": BytesIO(body),
+        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
+    }
+    if "HTTP_CONTENT_TYPE" in environ:
+        environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE")
+    setup_testing_defaults(environ)
+    return environ
 
 
 def wsgi_exchange(
@@ -160,37 +194,19 @@ def wsgi_exchange(
     raise_exceptions: bool = True,  # `False`: keep it in `Exchange.error`
 ) -> Exchange:
     """Send one request to a WSGI application and collect what it answers."""
-    exchange = Exchange()
-    raw_path, _, query = url.partition("?")
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": unquote(raw_path, "latin-1"),
-        "QUERY_STRING": query,
-        "CONTENT_LENGTH": str(len(body)),
-        "wsgi.input": BytesIO(body),
-        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in (headers or {}).items()},
-    }
-    if "HTTP_CONTENT_TYPE" in environ:
-        environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE")
-    setup_testing_defaults(environ)
+    exchange, environ = Exchange(), _environment(url, method, headers or {}, body)
 
     def start_response(status: str, pairs: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
         exchange.status = int(status.split()[0])
         exchange.headers = CaseInsensitiveMapping(dict(pairs))
         return exchange.chunks.append
 
-    try:
-        with closing(validator(app)(environ, start_response)) as answer:  # type: ignore[type-var]
-            for chunk in answer:
-                exchange.chunks.append(chunk)
-                if len(exchange.chunks) == hang_up_after:
-                    return exchange
-            exchange.complete = True
-    except Exception as error:
-        if raise_exceptions:
-            raise
-        exchange.error = error
+    with _noting_errors(exchange, raise_exceptions), closing(validator(app)(environ, start_response)) as answer:  # type: ignore[type-var]
+        for chunk in answer:
+            exchange.chunks.append(chunk)
+            if len(exchange.chunks) == hang_up_after:
+                return exchange
+        exchange.complete = True
     return exchange
 
 # %% ../nbs/00_testing.ipynb #d8703d2e

@@ -81,13 +81,13 @@ def wrapper_sends(
     environ: Mapping[str, Any],  # of a WSGI request
     is_whole: bool,  # whether it is the whole file that has to be sent
 ) -> bool:
-    """Whether the server's file wrapper sends exactly that, without reading it."""
+    """Whether the server's file wrapper sends exactly the bytes that are wanted, without reading them."""
     wrapper = environ.get("wsgi.file_wrapper")
     is_gunicorn = getattr(wrapper, "__module__", "") == "gunicorn.http.wsgi"
     is_uwsgi = getattr(wrapper, "__name__", "") == "uwsgi_sendfile"
     return is_gunicorn or (is_uwsgi and is_whole)
 
-# %% ../nbs/04e_transports.ipynb #51cef2a9
+# %% ../nbs/04e_transports.ipynb #4dc9c6b0
 class FileSpan:
     """A span of an open file, for `wsgi.file_wrapper` (PEP 3333)."""
 
@@ -98,7 +98,7 @@ class FileSpan:
         stop: int,  # offset after the last
     ) -> None:
         self._descriptor, self._start, self._stop = descriptor, descriptor.origin + start, descriptor.origin + stop
-        self._position: int | None = None  # `None`: nobody has said
+        self._position: int | None = None  # `None`: not known
         os.lseek(descriptor.number, self._start, os.SEEK_SET)
 
     def fileno(self) -> int:
@@ -108,7 +108,7 @@ class FileSpan:
     def check(self) -> None:
         """`TruncatedError` if the file has become too short for the span, `OSError` if it cannot be read on."""
         check_length(self._descriptor, self._stop - self._descriptor.origin)
-        if not self.is_sent:  # the client has gone, or the server's `sendfile` has failed and told only itself
+        if not self.is_sent:  # the client has gone, or the server's `sendfile` has failed without saying so
             os.pread(self._descriptor.number, 1, cast(int, self._position))
 
     def read(
@@ -129,15 +129,15 @@ class FileSpan:
         self,
         position: int,  # offset in the file
     ) -> None:
-        """Told by `socket.sendfile` when it is over: where it has come to."""
+        """Called by `socket.sendfile` in the end, with the position that it has reached."""
         self._position = position
 
     @property
     def sent(self) -> int | None:
-        """How many bytes have been taken; `None` if nobody has said."""
+        """How many bytes have been taken; `None` if that is not known."""
         return None if self._position is None else self._position - self._start
 
     @property
     def is_sent(self) -> bool:
-        """Whether all of it has been taken, as far as anybody has said."""
+        """Whether all of it has been taken, as far as that is known."""
         return self._position in (None, self._stop)

@@ -1,6 +1,7 @@
 """Build the documentation site from the notebooks: `python .ci/site/build.py [--out docs]`."""
 
 import argparse
+import ast
 import re
 import shutil
 import sys
@@ -17,10 +18,16 @@ from sphinx.cmd.build import build_main
 from sphinx.util.inspect import signature_from_str, stringify_signature
 
 PROJECT_PAGES = {"CHANGELOG.md": "changelog.html", "CONTRIBUTING.md": "contributing.html"}
+SETTINGS = "apps.html"
 API = {f"{NOTEBOOKS}/api.html": "api.html"}
+IMAGES = CONFIG.nbs_path / "images"
+PICTURES = {f"{NOTEBOOKS}/images/{path.name}": f"_images/{path.name}" for path in IMAGES.iterdir()}
 BLOB = f"{CONFIG.git_url}/blob/main/"
 UNUSED = (".buildinfo*", "objects.inv", "_static/*.png", "_static/**/*.map", "_sources")
+STATUS = re.compile(r"(?<![\w,.-])(?:20[06]|30[24]|40[0346]|41[26]|50[0234])(?![\w-]|[.,]\d)")
 TARGET = re.compile(r'\s(?:href|src)="([^"]+)"')
+SECTION = re.compile(r"<h2>(?:<code.*?<span class=\"pre\">)?([\w.]+)<(.*?)</section>", re.DOTALL)
+NAME = re.compile(r'<dt>.*?href="[^"]+"><code[^>]*><span class="pre">(\w+)</span>')
 IDENTIFIER = re.compile(r'\sid="([^"]+)"')
 
 
@@ -53,13 +60,13 @@ def contents(pages: list[Page]) -> str:
     groups = {
         "Start": ["self"],
         "Tutorials": [page.name for page in pages if page.folder != NOTEBOOKS],
-        "Layers": [page.name for page in pages if page.module],
+        "Layers": [page.name for page in pages if page.module and page.name != SETTINGS],
         "Figures": [
             p.name
             for p in pages
             if not p.module and p.name != "index.html" and p.folder == NOTEBOOKS
         ],
-        "Reference": ["api.html"],
+        "Reference": ["api.html", SETTINGS],
         "Project": [*PROJECT_PAGES.values(), f"Repository <{CONFIG.git_url}>"],
     }
     trees = (
@@ -69,13 +76,23 @@ def contents(pages: list[Page]) -> str:
     return "\n\n".join(trees).replace(".html\n", "\n")
 
 
+def status_index(page: Page) -> str:
+    """Index entries for the status codes that a page is about: the search drops plain numbers."""
+    text = "\n".join(cell.source for cell in page.cells)
+    found = sorted(set(STATUS.findall(text)))
+    return f"```{{index}} {', '.join(found)}\n```" if found else ""
+
+
 def write_sources(pages: dict[str, Page], folder: Path) -> None:
     """Write what Sphinx reads into `folder`."""
     listed = [*pages.values()]
-    targets = {source: page.name for source, page in pages.items()} | PROJECT_PAGES | API
+    targets = {source: page.name for source, page in pages.items()}
+    targets |= PROJECT_PAGES | API | PICTURES
+    shutil.copytree(IMAGES, folder / "_images")
     for page in pages.values():
         links = SymbolLinks(listed, page.name)
         cells = page_cells(page, links, targets, BLOB)
+        cells.insert(1, mk_cell(status_index(page), "markdown"))
         if page.name == "index.html":
             cells.append(mk_cell(contents(listed), "markdown"))
         notebook = new_nb(
@@ -92,7 +109,8 @@ def write_sources(pages: dict[str, Page], folder: Path) -> None:
 
 def write_markdown(pages: dict[str, Page], folder: Path) -> None:
     """Write each page once more for machines, under the address that its module names."""
-    targets = {source: f"{page.name}.md" for source, page in pages.items()} | PROJECT_PAGES | API
+    targets = {source: f"{page.name}.md" for source, page in pages.items()}
+    targets |= PROJECT_PAGES | API | PICTURES
     for page in pages.values():
         text = plain_markdown(page, targets, BLOB)
         (folder / f"{page.name}.md").write_text(text, encoding="utf-8")
@@ -111,6 +129,25 @@ def broken_links(site: Path) -> list[str]:
             if not url.scheme and not ((site / path).exists() and known):
                 broken.append(f"{name}: {href}")
     return broken
+
+
+def public_names(module: Path) -> set[str]:
+    """What `__all__` of a module lists, read without importing it."""
+    nodes = ast.parse(module.read_text(encoding="utf-8")).body
+    assigned = (node for node in nodes if isinstance(node, ast.Assign))
+    lists = (node.value for node in assigned if ast.unparse(node.targets[0]) == "__all__")
+    return {name for names in lists for name in ast.literal_eval(names)}
+
+
+def missing_names(site: Path) -> list[str]:
+    """Public names that the API reference does not list below their module."""
+    sections = dict(SECTION.findall((site / "api.html").read_text(encoding="utf-8")))
+    missing = []
+    for path in sorted(CONFIG.lib_path.glob("*.py")):
+        module = f"{CONFIG.lib_path.name}.{path.stem}"
+        listed = set(NAME.findall(sections.get(module, "")))
+        missing += [f"{module}.{name}" for name in sorted(public_names(path) - listed)]
+    return missing
 
 
 def run_sphinx(source: Path, site: Path) -> int:
@@ -133,9 +170,13 @@ def build(out: Path) -> int:
         if status := run_sphinx(source, site):
             return status
         write_markdown(pages, site)
-        if broken := broken_links(site):
-            print("Broken links:", *broken, sep="\n  ", file=sys.stderr)
-            return 1
+        for title, found in (
+            ("Broken links", broken_links(site)),
+            ("Not listed", missing_names(site)),
+        ):
+            if found:
+                print(f"{title}:", *found, sep="\n  ", file=sys.stderr)
+                return 1
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(site, out)
     print(f"{len(list(out.glob('*.html')))} pages in {out.name}/")

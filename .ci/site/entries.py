@@ -99,15 +99,25 @@ def class_entry(node: ast.ClassDef, comments: dict[int, str]) -> Entry:
     return entry
 
 
-def data_entry(node: ast.Assign | ast.AnnAssign, comments: dict[int, str]) -> Entry:
-    """A constant or a type alias."""
+def assigned(node: ast.Assign | ast.AnnAssign) -> list[tuple[ast.expr, ast.expr | None]]:
+    """Each target with its value; `A, B = 1, 2` has two."""
     target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-    value = ast.unparse(node.value) if node.value else ""
-    options = [f":value: {value}"] * (0 < len(value) <= LONGEST_VALUE)
-    if isinstance(node, ast.AnnAssign):
-        options.append(f":type: {ast.unparse(node.annotation)}")
+    if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+        return list(zip(target.elts, node.value.elts, strict=True))
+    return [(target, node.value)]
+
+
+def data_entries(node: ast.Assign | ast.AnnAssign, comments: dict[int, str]) -> list[Entry]:
+    """Constants or type aliases."""
     doc = comments.get(node.end_lineno or 0, "")
-    return Entry("data", ast.unparse(target), options=options, doc=doc)
+    entries = []
+    for target, assigned_value in assigned(node):
+        value = ast.unparse(assigned_value) if assigned_value else ""
+        options = [f":value: {value}"] * (0 < len(value) <= LONGEST_VALUE)
+        if isinstance(node, ast.AnnAssign):
+            options.append(f":type: {ast.unparse(node.annotation)}")
+        entries.append(Entry("data", ast.unparse(target), options=options, doc=doc))
+    return entries
 
 
 def cell_entries(code: str) -> list[Entry]:
@@ -119,7 +129,7 @@ def cell_entries(code: str) -> list[Entry]:
         elif isinstance(node, ast.ClassDef):
             found.append(class_entry(node, comments))
         elif isinstance(node, ast.Assign | ast.AnnAssign):
-            found.append(data_entry(node, comments))
+            found += data_entries(node, comments)
     return [entry for entry in found if not entry.name.startswith("_")]
 
 

@@ -18,6 +18,7 @@ CONFIG = get_config(ROOT)
 NOTEBOOKS = CONFIG.nbs_path.relative_to(ROOT).as_posix()
 OPENING = re.compile(r"\A# (.+)\n+> ?(.+(?:\n> ?.+)*)")
 LINK = re.compile(r"(?<=\]\()(?![\w+.-]+:)([^()\s#]+)")
+ALT = re.compile(r'\balt="([^"]+)"')  # of a picture that a cell displays
 CALLOUT = re.compile(r"^::: ?\{\.callout-(\w+)\}\n(.*?)\n:::$", re.MULTILINE | re.DOTALL)
 
 
@@ -139,5 +140,7 @@ def page_cells(page: Page, links: SymbolLinks, targets: dict[str, str], blob: st
         hidden = cell.directives_.get("echo") == "false"
         tags = ["remove-input"] * hidden + ["exported"] * (cell.id in page.entries)
         cell.metadata = {"tags": tags}
+        if alt := ALT.search(cell.source):
+            cell.metadata["mystnb"] = {"image": {"alt": alt[1]}}
         result.append(cell)
     return result

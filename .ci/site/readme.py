@@ -19,6 +19,8 @@ def output_text(output: dict) -> str:
     data = output.get("data", {})
     if "text/markdown" in data:
         return "".join(data["text/markdown"])
+    if "image/png" in data:
+        return ""
     text = "".join(output.get("text") or data.get("text/plain", "")).rstrip("\n")
     return f"```text\n{text}\n```" if text else ""
 

@@ -55,6 +55,7 @@ CONTESTANTS = [
     Contestant("ours_sendfile", "ours, uvicorn + SendfileProtocol", uvicorn("files_apps:ours_asgi", SENDFILE), needs="fileresponse.servers", slow_clients=200),
     Contestant("ours_plain", "ours, uvicorn (asyncio, h11)", uvicorn("files_apps:ours_asgi"), is_rival=True),
     Contestant("ours_granian", "ours, granian", python("granian", *GRANIAN.split(), "--log-level", "warning", "benchmark.files_apps:ours_asgi"), slow_clients=200),
+    Contestant("ours_granian_path", "ours, granian, by path (unchecked)", python("granian", *GRANIAN.split(), "--log-level", "warning", "benchmark.files_apps:ours_unchecked")),
     Contestant("ours_hypercorn", "ours, hypercorn", python("hypercorn", *BIND.split(), "--worker-class", "uvloop", "benchmark.files_apps:ours_asgi()"), is_rival=True),
     Contestant("ours_anycorn", "ours, anycorn", python("anycorn", *BIND.split(), "benchmark.files_apps:ours_asgi()"), is_rival=True),
     Contestant("ours_worker", "ours, gunicorn + uvicorn worker", gunicorn("files_apps:ours_asgi", "--worker-class uvicorn_worker.UvicornWorker"), is_rival=True),

@@ -16,7 +16,7 @@ def path_of(name: str) -> str:
     return os.path.join(FOLDER, name)
 
 
-def configure_files(view: Any, *middleware: str, is_async: bool = True) -> None:
+def configure_files(view: Any, *middleware: str, is_async: bool = True, **more: Any) -> None:
     """A Django project with a view for files and a view for pings."""
     from django.http import HttpResponse
 
@@ -27,10 +27,10 @@ def configure_files(view: Any, *middleware: str, is_async: bool = True) -> None:
         return ping(request)
 
     routes = (("ping", aping if is_async else ping), ("<name>", view))
-    configure(*routes, middleware=middleware)
+    configure(*routes, middleware=middleware, **more)
 
 
-def ours_asgi() -> Any:
+def ours_asgi(**more: Any) -> Any:
     """This library: its handler and its response."""
     from fileresponse.asgi import get_asgi_application
 
@@ -39,8 +39,13 @@ def ours_asgi() -> Any:
 
         return AiofileFileResponse(path_of(name))
 
-    configure_files(view)
+    configure_files(view, **more)
     return get_asgi_application()
+
+
+def ours_unchecked() -> Any:
+    """The same, on a server that is trusted with paths."""
+    return ours_asgi(FILERESPONSE_ZERO_COPY="unchecked")
 
 
 def ours_wsgi() -> Any:
