@@ -146,8 +146,8 @@ def without_warnings(place: Place) -> Iterator[str]:
 
 
 STOPS = [
-    Fault("SIGTERM during 100 downloads", told_to_stop, ENDS, keeps_serving=False, options=GRACE, ends=True),
-    Fault("its worker is killed", killed, ENDS, keeps_serving=False, options=RESPAWN, ends=True, is_short=False),
+    Fault("SIGTERM during 100 downloads", told_to_stop, ENDS, keeps_serving=False, options=GRACE, ends=True, memory_mb=128),
+    Fault("its worker is killed", killed, ENDS, keeps_serving=False, options=RESPAWN, ends=True, is_short=False, memory_mb=128),
     Fault("SIGHUP during downloads", reloaded, ENDS, keeps_serving=False, options=RELOAD, ends=True, is_short=False),
     Fault("no lifespan", ordinary, frozenset({"whole"}), options=NO_LIFESPAN, is_short=False),
     Fault("development mode", without_warnings, frozenset({"whole"}), options=ASYNCIO, ends=True, keeps_serving=False, is_short=False,
