@@ -147,7 +147,7 @@ class AsyncResponse(TwoWayResponse):
 
     def _apaced(self) -> AsyncGenerator[bytes, None]:
         """The body, no faster than it may go."""
-        content = super().__aiter__()
+        content = self.aiter_chunks() if self.body_wanted and not self.content_replaced else super().__aiter__()
         return athrottled(content, self.max_rate) if self.max_rate else content
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:

@@ -38,7 +38,7 @@ def running_example() -> Iterator[str]:
         port = free_port()
         command = [sys.executable, ROOT / "example" / "run.py", f"--port={port}", "--large-mb=1"]
         environment = {**os.environ, "EXAMPLE_DATA": data}
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
@@ -54,7 +54,7 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
     """Return when the address answers; an error when the process has ended instead."""
     while process.poll() is None:
         try:
-            urlopen(url, timeout=5).close()  # noqa: S310
+            urlopen(url, timeout=5).close()
             return
         except URLError:
             time.sleep(0.1)
