@@ -98,19 +98,15 @@ def read_cached(
         raise
 
 # %% ../nbs/04a_paths.ipynb #70a477f6
-_AHEAD = 1024**2  # bytes
-
-
 def read_from_disk(
     descriptor: int,
     size: int,  # bytes
     start: int,  # offset in the file
 ) -> bytes:  # fewer only at the end
     """Read, however long it takes, and have the kernel fetch what follows (posix_fadvise(2))."""
-    data = _pread(descriptor, size, start)
     if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(descriptor, start + size, _AHEAD, os.POSIX_FADV_WILLNEED)
-    return data
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+    return _pread(descriptor, size, start)
 
 # %% ../nbs/04a_paths.ipynb #daab23fd
 Read = TypeVar("Read", bytes, bytes | None)
@@ -126,7 +122,6 @@ class DescriptorSource(OffsetSource):
         self._raw: io.FileIO | None = None
         self._users = LastOut(None)
         self._origin = 0  # offset in the file of the source's first byte
-        self._is_cold = False  # whether it has been found not to be in memory
 
     def _own(self, raw: io.FileIO) -> None:
         """Make an open file the source's own."""
@@ -142,10 +137,10 @@ class DescriptorSource(OffsetSource):
         return self._read_by(_pread, start, size)
 
     async def aread(self, start: int, size: int) -> bytes:
-        cached = None if self._is_cold else self._read_by(read_cached, start, size)
+        cached = None if self.is_cold else self._read_by(read_cached, start, size)
         if cached is not None:
             return cached
-        self._is_cold = True
+        self.is_cold = True
         return cast(bytes, await wrap(self._read_by)(read_from_disk, start, size))
 
     def _read_by(self, reader: Callable[[int, int, int], Read], start: int, size: int) -> Read:

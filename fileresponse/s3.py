@@ -267,8 +267,8 @@ class S3Source(Source):
         """What is left of a body; `UnavailableError` if it breaks off, and nothing more once it is closed."""
         with _store_errors(self.config, self.address):
             while body is self._body and body.position < stop:
-                body.read_ahead(pace.size)
-                chunk = await body.read(min(pace.size, stop - body.position))
+                body.read_ahead(pace.next_size())
+                chunk = await body.read(min(pace.next_size(), stop - body.position))
                 if not chunk:
                     raise UnavailableError(f"{self.address}: store {self.config.name!r} ended the body at byte {body.position}", "busy")
                 if body.position == stop:

@@ -96,10 +96,13 @@ class Pace:
         with Pace._lock:
             Pace.readers -= 1
 
-    @property
-    def size(self) -> int:
+    def next_size(
+        self,
+        is_cold: bool = False,  # whether reading means waiting for a disk
+    ) -> int:
         """Bytes to read next."""
-        return self._asked_size or (LARGE_CHUNK if self._taken >= PATIENCE else SMALL_CHUNK)
+        is_large = self._taken >= PATIENCE and not is_cold
+        return self._asked_size or (LARGE_CHUNK if is_large else SMALL_CHUNK)
 
     def took(
         self,
@@ -187,6 +190,8 @@ class Source(ABC):
 class OffsetSource(Source):
     """A source that is read by offset and size."""
 
+    is_cold = False  # whether what is read has to come from a disk first
+
     @abstractmethod
     def read(self, start: int, size: int) -> bytes:
         """Up to `size` bytes from offset `start`; `b""` only at the end."""
@@ -197,7 +202,7 @@ class OffsetSource(Source):
 
     def chunks(self, start: int, stop: int | None, chunk_size: int | None = None) -> Iterator[bytes]:
         with Pace(chunk_size) as pace:
-            while size := _next_size(start, stop, pace.size):
+            while size := _next_size(start, stop, pace.next_size(self.is_cold)):
                 chunk = self.read(start, size)
                 if _at_end(chunk, start, stop):
                     return
@@ -208,7 +213,7 @@ class OffsetSource(Source):
 
     async def achunks(self, start: int, stop: int | None, chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
         with Pace(chunk_size) as pace:
-            while size := _next_size(start, stop, pace.size):
+            while size := _next_size(start, stop, pace.next_size(self.is_cold)):
                 chunk = await self.aread(start, size)
                 if _at_end(chunk, start, stop):
                     return
