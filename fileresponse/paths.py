@@ -222,13 +222,14 @@ def open_regular(
 # %% ../nbs/04a_paths.ipynb #3069b496
 _OPENAT2, _AT_CWD, _RESOLVE_CACHED = 437, -100, 0x20  # Linux, the same on nearly all processors
 _LOCAL_FILESYSTEMS = {0xEF53, 0x58465342, 0x9123683E, 0x01021994, 0x794C7630, 0x2FC12FC1, 0xF2F52010}  # ext4, XFS, Btrfs, tmpfs, overlay, ZFS, F2FS
+_Told = ctypes.c_char * 256  # room for what statfs(2) tells
 _libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 _how = struct.pack("QQQ", getattr(os, "O_PATH", 0) | getattr(os, "O_CLOEXEC", 0), 0, _RESOLVE_CACHED)
 
 
 def _is_local(descriptor: int) -> bool:
     """Whether a file's filesystem opens files without waiting for anybody (Linux, statfs(2))."""
-    told = ctypes.create_string_buffer(256)
+    told = _Told()
     return _libc.fstatfs(descriptor, told) == 0 and struct.unpack_from("l", told)[0] in _LOCAL_FILESYSTEMS
 
 

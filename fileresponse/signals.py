@@ -13,6 +13,7 @@ from collections.abc import Awaitable
 from time import monotonic
 from types import TracebackType
 from typing import Any, Literal
+from weakref import ref
 
 from django.dispatch import Signal
 
@@ -47,13 +48,18 @@ class Transfer:
 
     def __init__(
         self,
-        response: Any,  # that is sent
+        response: Any,  # that is sent; it holds the transfer, so it is not held by it
     ) -> None:
-        self.response = response
+        self._response = ref(response)
         self.request: Any = None  # `None`: not known
         self.bytes_sent: int | None = 0  # of the body; `None`: only the server knows
         self._began: float | None = None
         self._holders, self._is_over = 0, False
+
+    @property
+    def response(self) -> Any:
+        """The response that is sent; `None` if it is no longer there."""
+        return self._response()
 
     def sent(
         self,
