@@ -147,7 +147,7 @@ class Body:
         stop: int,  # offset after its last
     ) -> None:
         self.pool, self.position, self.stop = pool, start, stop
-        self._stream, self._ahead = stream, READ_AHEAD
+        self._stream, self._ahead = stream, 0
 
     def has_next(
         self,
@@ -173,9 +173,13 @@ class Body:
         if size == self._ahead:
             return
         self._ahead = size
-        content: Any = getattr(getattr(self._stream, "raw_stream", None), "content", None)
+        answer: Any = getattr(self._stream, "raw_stream", None)
+        content: Any = getattr(answer, "content", None)
+        transport: Any = getattr(getattr(answer, "connection", None), "transport", None)
         if hasattr(content, "set_read_chunk_size"):  # in newer versions of aiohttp
             content.set_read_chunk_size(max(size, READ_AHEAD))
+        if hasattr(transport, "max_size"):  # of asyncio: how much it takes from the socket at once
+            transport.max_size = max(size, READ_AHEAD)
 
     def close(self) -> None:
         """Give the connection back; harmless when that is done."""
