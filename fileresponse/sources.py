@@ -84,12 +84,12 @@ class Pace:
         self,
         chunk_size: int | None = None,  # bytes, which are then always the next; `None`: it depends on the reader
     ) -> None:
-        self._asked_size, self._taken, self._is_trusted = chunk_size, 0, False
+        self._asked_size, self._taken = chunk_size, 0
 
     def __enter__(self) -> "Pace":
         with Pace._lock:
             Pace.readers += 1
-            self._is_trusted = Pace.readers <= FEW
+            self._taken = PATIENCE if Pace.readers <= FEW else 0
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -101,7 +101,7 @@ class Pace:
         is_cold: bool = False,  # whether reading means waiting for a disk
     ) -> int:
         """Bytes to read next."""
-        is_large = (self._is_trusted or self._taken >= PATIENCE) and not is_cold
+        is_large = self._taken >= PATIENCE and not is_cold
         return self._asked_size or (LARGE_CHUNK if is_large else SMALL_CHUNK)
 
     def took(
@@ -110,7 +110,7 @@ class Pace:
         seconds: float,  # after which it came back
     ) -> None:
         """Take note of how the last chunk went."""
-        self._taken, self._is_trusted = (self._taken + size, self._is_trusted) if seconds < PAUSE else (0, False)
+        self._taken = self._taken + size if seconds < PAUSE else 0
 
 # %% ../nbs/04_sources.ipynb #0afdc2ca
 class Descriptor(NamedTuple):
