@@ -10,7 +10,6 @@ __all__ = ['own_thread_unused', 'only_from_django', 'QuietStart', 'is_plain', 'c
 
 # %% ../nbs/08a_lifecycle.ipynb #c353f415
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import update_wrapper
 from io import BytesIO
 from types import FunctionType, SimpleNamespace
@@ -32,11 +31,12 @@ from .serving import AsyncFileResponse
 # %% ../nbs/08a_lifecycle.ipynb #f0631799
 def own_thread_unused() -> bool:
     """Whether the next `sync_to_async` would start a thread for this request."""
-    with suppress(AttributeError):
+    try:
         context = SyncToAsync.thread_sensitive_context.get(None)
         waiting_above = getattr(AsyncToSync.executors, "current", None)
         return bool(context) and not waiting_above and context not in SyncToAsync.context_to_thread_executor
-    return False
+    except AttributeError:  # an asgiref that keeps its threads elsewhere
+        return False
 
 # %% ../nbs/08a_lifecycle.ipynb #0a6ad7dd
 _AT_START = (reset_queries, close_old_connections)

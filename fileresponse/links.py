@@ -28,10 +28,13 @@ from django.utils.encoding import iri_to_uri
 from django.utils.timezone import is_naive
 from django.views import View
 
+from .settings import read_once
+
 # %% ../nbs/10c_links.ipynb #cd8a55f3
 logger = logging.getLogger("fileresponse")
 
 
+@read_once
 def link_expires() -> float | None:  # seconds; `None`: never
     """The setting `FILERESPONSE_LINK_EXPIRES`; `ImproperlyConfigured` if it cannot work."""
     value = getattr(settings, "FILERESPONSE_LINK_EXPIRES", 3600)

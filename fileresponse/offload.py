@@ -20,6 +20,7 @@ from django.http import HttpRequest
 
 from .paths import PathSource
 from .serving import AsyncFileResponse
+from .settings import read_once
 
 # %% ../nbs/05f_offload.ipynb #7d395c42
 _HEADERS = ("X-Accel-Redirect", "X-Sendfile")
@@ -44,6 +45,7 @@ class Offload:
         return quote(path if self.url is None else self.url + os.path.relpath(path, self.root).replace(os.sep, "/"))
 
 
+@read_once
 def get_offload() -> Offload | None:
     """The setting `FILERESPONSE_OFFLOAD`; `ImproperlyConfigured` if it cannot work."""
     given = getattr(settings, "FILERESPONSE_OFFLOAD", None)

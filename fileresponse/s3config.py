@@ -11,7 +11,7 @@ __all__ = ['NOT_INSTALLED', 'StoreConfig', 'setting_name', 'get_config', 'config
 import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -21,6 +21,8 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
+
+from .settings import read_once
 
 # %% ../nbs/05_s3config.ipynb #bff2af6e
 class _Condition(NamedTuple):
@@ -187,23 +189,27 @@ def get_config(
 
 def _merged(store: str, overrides: Mapping[str, Any]) -> StoreConfig:
     """Settings and keywords, joined."""
-    by_option = {option.name: option for option in _OPTIONS.values()}
-    if unknown := set(overrides) - set(by_option):
-        raise TypeError(f"unknown argument {min(unknown)!r}; a store has {', '.join(by_option)}")
+    if unknown := set(overrides) - {option.name for option in _OPTIONS.values()}:
+        options = ", ".join(option.name for option in _OPTIONS.values())
+        raise TypeError(f"unknown argument {min(unknown)!r}; a store has {options}")
+    config = _from_settings(store)
+    own = {name: value for name, value in overrides.items() if value is not None}
+    for problem in _wrong_values(own, str):
+        raise ValueError(problem)
+    dropped: dict[str, Any] = dict.fromkeys(_CREDENTIALS) if set(own) & set(_CREDENTIALS) else {}
+    return replace(config, **{**dropped, **own}) if own else config
+
+
+@read_once
+def _from_settings(store: str) -> StoreConfig:
+    """What the settings say of a store, checked."""
     given = _given(store)
     if unknown := set(given) - set(_OPTIONS):
         raise ImproperlyConfigured(f"{_STORES}[{store!r}] has an unknown option {min(unknown)!r}.{_hint(min(unknown), _OPTIONS)}")
     values = {option.name: given[name] for name, option in _OPTIONS.items() if name in given}
     for problem in _wrong_values(values, lambda option: setting_name(store, option)):
         raise ImproperlyConfigured(problem)
-    own = {name: value for name, value in overrides.items() if value is not None}
-    if not own:
-        return StoreConfig(name=store, **values)
-    for problem in _wrong_values(own, str):
-        raise ValueError(problem)
-    if set(own) & set(_CREDENTIALS):
-        values = {name: value for name, value in values.items() if name not in _CREDENTIALS}
-    return StoreConfig(name=store, **{**values, **own})
+    return StoreConfig(name=store, **values)
 
 
 def _hint(name: str, known: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ from .headers import content_disposition, guess_content_type
 from .ranges import Plan, content_range, foresee_span, framed_size
 from .signals import Outcome
 from .responses import AsyncResponse, Send, failures_logged, logger, type_unless_in
+from .settings import read_once
 from .sources import LARGE_CHUNK, SMALL_CHUNK, Descriptor, OffsetSource, Source, Stat, TruncatedError, UnavailableError
 from .transports import WORTHWHILE, FileSpan, Piece, check_length, wrapper_sends, zero_copy, zero_copy_events
 
@@ -50,6 +51,7 @@ def http_errors(
         raise PermissionDenied("This file may not be read.") from None
 
 # %% ../nbs/05e_serving.ipynb #832bbc93
+@read_once
 def max_ranges() -> int:
     """The setting `FILERESPONSE_MAX_RANGES`; `ImproperlyConfigured` if it cannot work."""
     value = getattr(settings, "FILERESPONSE_MAX_RANGES", 100)

@@ -24,6 +24,7 @@ from wsgiref.validate import validator
 
 import django
 from django.conf import settings
+from django.core.signals import setting_changed
 from django.utils.datastructures import CaseInsensitiveMapping
 
 # %% ../nbs/00_testing.ipynb #e2a62702
@@ -34,6 +35,7 @@ def configure_settings(
     if settings.configured:
         for name, value in overrides.items():
             setattr(settings, name, value)
+            setting_changed.send(sender=type(settings), setting=name, value=value, enter=True)
         return
     defaults = {
         "SECRET_KEY": "only-for-tests",

@@ -16,12 +16,14 @@ from typing import Any, Literal, cast
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from .settings import read_once
 from .sources import SMALL_CHUNK, Descriptor, TruncatedError
 
 # %% ../nbs/04e_transports.ipynb #86f475a1
 WORTHWHILE = SMALL_CHUNK  # bytes; what is not larger is read and written at once
 
 
+@read_once
 def zero_copy() -> Literal[True, False, "unchecked"]:
     """The setting `FILERESPONSE_ZERO_COPY`; `ImproperlyConfigured` if it cannot be understood."""
     value = getattr(settings, "FILERESPONSE_ZERO_COPY", True)

@@ -50,26 +50,28 @@ GRANIAN = f"--interface asgi --factory --loop uvloop --workers 1 --host {HOST} -
 BIND = f"--bind {HOST}:{{port}} --workers 1"
 
 
-CONTESTANTS = [
+CONTESTANTS = [  # those that are compared stand together, so that the machine changes less between them
     Contestant("ours", "ours, uvicorn", uvicorn("files_apps:ours_asgi", FAST), slow_clients=200),
-    Contestant("ours_sendfile", "ours, uvicorn + SendfileProtocol", uvicorn("files_apps:ours_asgi", SENDFILE), needs="fileresponse.servers", slow_clients=200),
-    Contestant("ours_plain", "ours, uvicorn (asyncio, h11)", uvicorn("files_apps:ours_asgi"), is_rival=True),
-    Contestant("ours_granian", "ours, granian", python("granian", *GRANIAN.split(), "--log-level", "warning", "benchmark.files_apps:ours_asgi"), slow_clients=200),
+    Contestant("ours_collected", "ours, uvicorn, gc.freeze and a higher threshold", uvicorn("files_apps:ours_seldom_collected", FAST), has_objects=False),
+    Contestant("ours_bytes", "Django HttpResponse of 4 KiB, our handler, uvicorn", uvicorn("files_apps:ours_bytes", FAST), has_objects=False),
+    Contestant("django_bytes", "Django HttpResponse of 4 KiB, uvicorn", uvicorn("files_apps:django_bytes", FAST), has_objects=False),
+    Contestant("starlette", "Starlette FileResponse, uvicorn", uvicorn("files_apps:starlette", FAST), slow_clients=200),
+    Contestant("aiofiles", "2021: aiofiles, 4 KiB, uvicorn", uvicorn("files_apps:aiofiles_4k", FAST), slow_clients=200, is_rival=True),
+    Contestant("nginx", "nginx", python("benchmark.nginx", "{port}", "{folder}/files", "{folder}"), needs="nginx", slow_clients=200),
     Contestant("ours_granian_path", "ours, granian, by path (unchecked)", python("granian", *GRANIAN.split(), "--log-level", "warning", "benchmark.files_apps:ours_unchecked")),
+    Contestant("ours_granian", "ours, granian", python("granian", *GRANIAN.split(), "--log-level", "warning", "benchmark.files_apps:ours_asgi"), slow_clients=200),
+    Contestant("ours_sendfile", "ours, uvicorn + SendfileProtocol", uvicorn("files_apps:ours_asgi", SENDFILE), needs="fileresponse.servers", slow_clients=200),
+    Contestant("ours_gthread", "ours, gunicorn gthread", gunicorn("files_apps:ours_wsgi"), slow_clients=8),
+    Contestant("django_gthread", "Django FileResponse, gunicorn gthread", gunicorn("files_apps:django_wsgi"), slow_clients=8),
+    Contestant("ours_plain", "ours, uvicorn (asyncio, h11)", uvicorn("files_apps:ours_asgi"), is_rival=True),
+    Contestant("starlette_plain", "Starlette, uvicorn (asyncio, h11)", uvicorn("files_apps:starlette"), is_rival=True),
     Contestant("ours_hypercorn", "ours, hypercorn", python("hypercorn", *BIND.split(), "--worker-class", "uvloop", "benchmark.files_apps:ours_asgi()"), is_rival=True),
     Contestant("ours_anycorn", "ours, anycorn", python("anycorn", *BIND.split(), "benchmark.files_apps:ours_asgi()"), is_rival=True),
     Contestant("ours_worker", "ours, gunicorn + uvicorn worker", gunicorn("files_apps:ours_asgi", "--worker-class uvicorn_worker.UvicornWorker"), is_rival=True),
-    Contestant("ours_gthread", "ours, gunicorn gthread", gunicorn("files_apps:ours_wsgi"), slow_clients=8),
-    Contestant("django_gthread", "Django FileResponse, gunicorn gthread", gunicorn("files_apps:django_wsgi"), slow_clients=8),
     Contestant("django_asgi", "Django FileResponse, uvicorn", uvicorn("files_apps:django_asgi", FAST), slow_clients=16, is_rival=True, copies=1),
-    Contestant("django_bytes", "Django HttpResponse of 4 KiB, uvicorn", uvicorn("files_apps:django_bytes", FAST), has_objects=False),
-    Contestant("aiofiles", "2021: aiofiles, 4 KiB, uvicorn", uvicorn("files_apps:aiofiles_4k", FAST), slow_clients=200, is_rival=True),
     Contestant("anyio", "2025: anyio, 8 KiB, uvicorn", uvicorn("files_apps:anyio_8k", FAST), is_rival=True),
-    Contestant("starlette", "Starlette FileResponse, uvicorn", uvicorn("files_apps:starlette", FAST), slow_clients=200),
-    Contestant("starlette_plain", "Starlette, uvicorn (asyncio, h11)", uvicorn("files_apps:starlette"), is_rival=True),
     Contestant("servestatic", "ServeStatic, uvicorn", uvicorn("files_apps:servestatic", FAST), is_rival=True),
     Contestant("aiohttp", "aiohttp FileResponse", python("aiohttp.web", "-H", HOST, "-P", "{port}", "benchmark.files_apps:aiohttp_app"), slow_clients=200, is_rival=True),
-    Contestant("nginx", "nginx", python("benchmark.nginx", "{port}", "{folder}/files", "{folder}"), needs="nginx", slow_clients=200),
     Contestant("sendfile", "bare sendfile loop", python("benchmark.sendfile", "{port}", "{folder}/files"), slow_clients=200),
 ]  # fmt: skip
 PINGED = ("ours", "ours_sendfile", "ours_granian", "aiofiles", "starlette", "aiohttp", "nginx")

@@ -1,5 +1,6 @@
 """What answers on the servers that are compared. `BENCHMARK_FILES` is the folder of the files."""
 
+import gc
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -48,6 +49,15 @@ def ours_unchecked() -> Any:
     return ours_asgi(FILERESPONSE_ZERO_COPY="unchecked")
 
 
+def ours_seldom_collected() -> Any:
+    """The same, looking for garbage less often, and never among what was there at the start."""
+    application = ours_asgi()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    return application
+
+
 def ours_wsgi() -> Any:
     """This library: its middleware under Django's WSGI handler."""
     from django.core.wsgi import get_wsgi_application
@@ -85,9 +95,8 @@ def django_wsgi() -> Any:
     return get_wsgi_application()
 
 
-def django_bytes() -> Any:
-    """The bytes of the small file from memory, under Django's own handler."""
-    from django.core.asgi import get_asgi_application
+def _configure_bytes() -> None:
+    """The bytes of the small file, from memory."""
     from django.http import HttpResponse
 
     data = Path(path_of("small")).read_bytes()
@@ -96,6 +105,21 @@ def django_bytes() -> Any:
         return HttpResponse(data, content_type=TYPE, headers={"Content-Length": str(len(data))})
 
     configure_files(view)
+
+
+def django_bytes() -> Any:
+    """The bytes of the small file from memory, under Django's own handler."""
+    from django.core.asgi import get_asgi_application
+
+    _configure_bytes()
+    return get_asgi_application()
+
+
+def ours_bytes() -> Any:
+    """The same response under this library's handler."""
+    from fileresponse.asgi import get_asgi_application
+
+    _configure_bytes()
     return get_asgi_application()
 
 

@@ -30,6 +30,8 @@ COMPARED = {  # a ratio's name: who, to whom, by which figure
     "plain_to_starlette": ("ours_plain", "starlette_plain", "large_mb_s"),
     "small_to_django": ("ours", "django_bytes", "small_rps"),
     "small_to_starlette": ("ours", "starlette", "small_rps"),
+    "small_collected": ("ours_collected", "ours", "small_rps"),
+    "small_bytes_to_django": ("ours_bytes", "django_bytes", "small_rps"),
 }
 PINGED = {"ping": "ours", "ping_starlette": "starlette", "ping_aiofiles": "aiofiles", "ping_nginx": "nginx"}  # fmt: skip
 
@@ -45,6 +47,8 @@ GOALS: list[Goal] = [
     ("gthread_to_django", "10 MiB, 8 clients, MB/s, gthread: to Django's own FileResponse", "at least", 1.0),
     ("small_to_django", "4 KiB, requests/s, uvicorn: to Django's own handler and bytes", "at least", 3.0),
     ("small_to_starlette", "4 KiB, requests/s, uvicorn: to Starlette", "at least", 2.0),
+    ("small_collected", "  4 KiB, requests/s, uvicorn: garbage looked for less often, to as usual", "", 0.0),
+    ("small_bytes_to_django", "  4 KiB from memory, requests/s, uvicorn: our handler to Django's", "", 0.0),
     ("ping", "ping p99 during cold reads to idle, uvicorn", "at most", 3.0),
     ("ping_starlette", "  the same, Starlette", "", 0.0),
     ("ping_aiofiles", "  the same, the approach of 2021", "", 0.0),
