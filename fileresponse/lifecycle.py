@@ -6,7 +6,7 @@ Docs: https://fileresponse.example/docs/lifecycle.html.md"""
 
 # %% auto #0
 __all__ = ['own_thread_unused', 'only_from_django', 'QuietStart', 'is_plain', 'cannot_block', 'nothing_open', 'is_known_close',
-           'may_close_here', 'in_own_thread', 'without_idle_threads']
+           'may_close_here', 'sync_to_async_if_needed', 'without_idle_threads']
 
 # %% ../nbs/08a_lifecycle.ipynb #c353f415
 from collections.abc import Awaitable, Callable
@@ -41,6 +41,7 @@ def own_thread_unused() -> bool:
 # %% ../nbs/08a_lifecycle.ipynb #0a6ad7dd
 _AT_START = (reset_queries, close_old_connections)
 _AT_END = (close_caches, close_old_connections, reset_urlconf)
+_found_plain: dict[tuple[Any, ...], list[Any]] = {}  # receivers of a signal that had only Django's
 
 
 def only_from_django(
@@ -49,11 +50,16 @@ def only_from_django(
     known: tuple[Callable[..., Any], ...],  # Django's receivers
 ) -> bool:
     """Whether the signal has no receivers but Django's."""
-    live_receivers = getattr(signal, "_live_receivers", None)
+    live_receivers, question = getattr(signal, "_live_receivers", None), (signal, sender, known)
     if live_receivers is None:
         return False
+    if _found_plain.get(question) == signal.receivers:
+        return True
     synchronous, asynchronous = live_receivers(sender)
-    return not asynchronous and all(receiver in known for receiver in synchronous)
+    is_only = not asynchronous and all(receiver in known for receiver in synchronous)
+    if is_only:
+        _found_plain[question] = list(signal.receivers)
+    return is_only
 
 # %% ../nbs/08a_lifecycle.ipynb #0a333f7d
 class QuietStart:
@@ -123,7 +129,7 @@ def may_close_here(
     )
 
 # %% ../nbs/08a_lifecycle.ipynb #fe396af9
-def in_own_thread(
+def sync_to_async_if_needed(
     close: Callable[..., Any],  # of a response
     **options: Any,  # of `sync_to_async`
 ) -> Callable[..., Awaitable[Any]]:
@@ -142,7 +148,7 @@ def in_own_thread(
 # %% ../nbs/08a_lifecycle.ipynb #03a9e618
 _NAMES = {
     "signals": SimpleNamespace(**{**vars(signals), "request_started": QuietStart()}),
-    "sync_to_async": in_own_thread,
+    "sync_to_async": sync_to_async_if_needed,
 }
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 

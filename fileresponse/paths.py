@@ -159,12 +159,14 @@ class DescriptorSource(OffsetSource):
         return None
 
     def close(self) -> None:
-        self._raw = None
-        self._users.close()
+        if self._raw is not None:
+            self._raw = None
+            self._users.close()
 
 # %% ../nbs/04a_paths.ipynb #023f94c8
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO, errno.ENODEV}
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE}
+_AWAY = {errno.EIO, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH}
 
 
 def _not_found(path: str) -> FileNotFoundError:
@@ -173,7 +175,7 @@ def _not_found(path: str) -> FileNotFoundError:
 
 @contextmanager
 def _absence(path: str) -> Iterator[None]:
-    """`FileNotFoundError` for whatever is not a file, `UnavailableError` if no descriptor is left."""
+    """`FileNotFoundError` for whatever is not a file, `UnavailableError` for trouble that may pass."""
     try:
         yield
     except ValueError as error:  # a NUL, or characters that the file system cannot encode
@@ -183,6 +185,8 @@ def _absence(path: str) -> Iterator[None]:
             raise _not_found(path) from error
         if error.errno in _EXHAUSTED:
             raise UnavailableError(f"no descriptor is left to open {path!r}", "busy", 1) from error
+        if error.errno in _AWAY:
+            raise UnavailableError(f"{path!r} cannot be reached: {error.strerror}", "busy") from error
         raise
 
 

@@ -61,7 +61,8 @@ def max_ranges() -> int:
 
 # %% ../nbs/05e_serving.ipynb #da8266c7
 _OF_THE_BODY = ("Accept-Ranges", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length", "Content-Type")
-_DECIDED = ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE")
+_DECIDED = frozenset({"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE"})
+_UNFORESEEN, _DECIDING = _DECIDED | {"HTTP_IF_RANGE"}, _DECIDED | {"HTTP_RANGE"}
 _KNOWN_ALREADY = ("Content-Encoding", "Content-Language", "Last-Modified")
 _UNAVAILABLE = {"refused": 502, "busy": 503, "slow": 504}
 
@@ -235,7 +236,7 @@ class AsyncFileResponse(AsyncResponse):
         """The span that will be read, if that does not depend on the source (RFC 9110 §13.2.2)."""
         if request is None or self.status_code != 200 or request.method != "GET":
             return 0, None
-        if any(name in request.META for name in ("HTTP_IF_RANGE", *_DECIDED)):
+        if not _UNFORESEEN.isdisjoint(request.META):
             return None
         header = request.META.get("HTTP_RANGE")
         return (0, None) if header is None else foresee_span(header, self._range_limit())
@@ -278,7 +279,7 @@ class AsyncFileResponse(AsyncResponse):
         if request is None or self._decided or self.status_code != 200 or self.content_replaced:
             return
         self._decided = True
-        if not any(name in request.META for name in ("HTTP_RANGE", *_DECIDED)):
+        if _DECIDING.isdisjoint(request.META):
             return
         now, boundary = time.time(), token_hex(16)
         size = cast(Stat, self._stat).size

@@ -166,9 +166,10 @@ def full(place: Place) -> Iterator[str]:
 
 
 FAIL = frozenset({"whole", "cut", "none", "500", "503"})
+GONE = frozenset({"whole", "cut", "none", "503"})
 DISKS = [
     Fault("the file system is slow", slow, frozenset({"whole"}), is_short=False),
     Fault("the file system loses a block", bad_block, FAIL, NAME),
-    Fault("the file system dies", dead, FAIL, NAME, is_short=False),
+    Fault("the file system dies", dead, GONE, NAME, is_short=False),
     Fault("the file system is full", full, frozenset({"whole"})),
 ] * CAN_MOUNT
