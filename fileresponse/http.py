@@ -237,7 +237,7 @@ async def create_async_file_response(
     etag: str | bool = True,  # `True`: made from size and date, `False`: none; or one of your own
     last_modified: datetime | bool = True,  # `True`: the file's, `False`: none; or one of your own
 ) -> AsyncFileResponse:
-    """A prepared response for an open file, which it closes, or for a stored one."""
+    """A prepared response for an open file, which it closes, or for a stored one; `ValueError` for a closed file."""
     options = {
         "request": request,
         "status": status,

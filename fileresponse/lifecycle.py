@@ -91,7 +91,7 @@ def is_plain(
 def cannot_block(
     closer: Callable[[], Any],  # one of a response's
 ) -> bool:
-    """Whether it is known to close at once: that of a request without uploaded files."""
+    """Whether a closer is known not to block: it is `close` of a request without uploaded files, whose body is in memory."""
     request = getattr(closer, "__self__", None)
     body = getattr(request, "_stream", None)
     in_memory = isinstance(body, BytesIO) or getattr(body, "_rolled", True) is False

@@ -41,7 +41,7 @@ _pread: Callable[[int, int, int], bytes] = getattr(os, "pread", _seek_and_read)
 
 # %% ../nbs/04a_paths.ipynb #7c093a2d
 class LastOut:
-    """Close something once: when that was asked for and nobody uses it any more."""
+    """Close something once: when that was asked for and nobody uses it any more; who comes later gets a `ValueError`."""
 
     def __init__(
         self,
@@ -199,7 +199,7 @@ def _regular(path: str, found: os.stat_result) -> Stat:
 def stat_regular(
     path: str,
 ) -> Stat:
-    """Look at a readable regular file; else `FileNotFoundError` or `PermissionError`."""
+    """Look at a readable regular file; `FileNotFoundError`, `PermissionError` or `UnavailableError` otherwise."""
     with _absence(path):
         found = _regular(path, os.stat(path))
     if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
@@ -210,7 +210,7 @@ def stat_regular(
 def open_regular(
     path: str,
 ) -> tuple[io.FileIO, Stat]:  # the file, and what was found when it was open
-    """Open a regular file for reading; the same errors as `stat_regular`, or `UnavailableError`."""
+    """Open a regular file for reading; the same errors as `stat_regular`."""
 
     def opener(name: str, flags: int) -> int:
         return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))

@@ -8,16 +8,18 @@ Docs: https://fileresponse.example/docs/responses.html.md"""
 __all__ = ['Send', 'logger', 'type_unless_in', 'AsyncResponse', 'failures_logged']
 
 # %% ../nbs/05d_responses.ipynb #fdc9687d
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
+from time import monotonic
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
 from .bridge import pulled, turns
-from .rates import athrottled, checked_rate, throttled
+from .rates import Throttle, athrottled, checked_rate, throttled
 from .signals import Transfer, download_finished
 from .sources import checked_chunk_size
 from .twoway import TwoWayResponse
@@ -92,7 +94,7 @@ class AsyncResponse(TwoWayResponse):
         await self._send_body(send)
 
     async def _send_body(self, send: Send) -> None:
-        """Send what is iterated; it is over with the byte that completes `Content-Length`, or in the end."""
+        """Send what is iterated; the chunk that completes `Content-Length` is the last event, without a length an empty one follows."""
         left, more, take_turns = int(self.get("Content-Length", "-1")), True, turns()
         async with aclosing(self._apaced()) as chunks:
             async for chunk in chunks:
@@ -124,7 +126,24 @@ class AsyncResponse(TwoWayResponse):
     ) -> None:
         """`stream`, with the signals of its start and its end."""
         async with self.transfer:
-            await self.stream(self._counting(send) if download_finished.receivers else send)
+            send = self._counting(send) if download_finished.receivers else send
+            await self.stream(send if type(self).stream is AsyncResponse.stream else self._pacing(send))
+
+    def _pacing(self, send: Send) -> Send:
+        """`send` for a `stream` of one's own, no faster than it may go."""
+        if self.max_rate is None:
+            return send
+        throttle = Throttle(self.max_rate)
+
+        async def pace(event: Mapping[str, Any]) -> None:
+            pieces = [*throttle.pieces(event.get("body", b""))]
+            for number, piece in enumerate(pieces, 1):
+                await asyncio.sleep(throttle.delay(len(piece), monotonic()))
+                await send({**event, "body": piece, "more_body": number < len(pieces) or event.get("more_body", False)})
+            if not pieces:
+                await send(event)
+
+        return pace
 
     def _counting(self, send: Send) -> Send:
         """`send`, taking note of how many bytes of the body the server has taken."""

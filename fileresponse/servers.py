@@ -77,7 +77,7 @@ class OpenSpan:
         self,
         out: int,  # the descriptor of a socket that does not block
     ) -> bool:
-        """Hand the kernel up to `STEP` bytes; `False`: the disk has to be read first."""
+        """Hand the kernel up to `STEP` bytes, none if the socket is full; `False`: the disk has to be read first; `EOFError` if the file has become too short."""
         if not self.in_memory():
             return False
         try:
@@ -90,7 +90,7 @@ class OpenSpan:
         return True
 
 # %% ../nbs/10a_servers.ipynb #df17542e
-PAUSE: Final = 0.1  # seconds until one looks again for what is not to be had
+PAUSE: Final = 0.1  # seconds to wait when no descriptor is left
 
 
 async def duplicate(
@@ -111,7 +111,7 @@ async def read_ahead(
     span: OpenSpan,
     lost: "asyncio.Future[None]",  # done when the connection is lost, which ends the waiting
 ) -> None:
-    """Have the bytes of the next step read from the disk, or let a little time pass without descriptors for it."""
+    """Read the bytes of the next step into the page cache, in a thread; without a free descriptor only wait for `PAUSE`."""
     if (file := await duplicate(span.file, lost)) is None:
         return
     offset, count = span.offset, min(span.count, COLD_STEP)
@@ -130,7 +130,7 @@ async def send_when_writable(
     out: int,  # the socket's descriptor
     lost: "asyncio.Future[None]",  # as above
 ) -> None:
-    """Send whenever the socket has room, until there is nothing left that is in memory; or let a little time pass."""
+    """Send whenever the socket has room, until all is sent or the disk has to be read; without a free descriptor only wait for `PAUSE`."""
     if (watched := await duplicate(out, lost)) is None:
         return
     loop = asyncio.get_running_loop()
@@ -162,7 +162,7 @@ async def send_span(
     out: int,  # the socket's descriptor
     lost: "asyncio.Future[None]",  # as above
 ) -> None:
-    """Send a span as fast as the socket takes it, in turn with everything else on the loop."""
+    """Send a span as fast as the socket takes it, in turn with everything else; `EOFError` if the file has become too short."""
     while span.count and not lost.done():
         if not span.send_some(out):
             await read_ahead(span, lost)

@@ -157,7 +157,7 @@ class AsyncFileResponse(AsyncResponse):
         self._environ = getattr(request, "environ", {})
 
     def prepare(self, request: HttpRequest | None = None) -> None:
-        """Open the source, set headers, decide; `Http404` or `PermissionDenied` if it cannot be opened."""
+        """Open the source, set headers, decide; `Http404` or `PermissionDenied` if it cannot be opened; without a request also `UnavailableError`."""
         if self._is_settled(request):
             return
         super().prepare(request)

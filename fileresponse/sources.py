@@ -24,7 +24,7 @@ from aiofiles.os import wrap
 from .headers import base_name
 
 # %% ../nbs/04_sources.ipynb #d782b128
-DEFAULT_CHUNK_SIZE = 128 * 1024  # bytes
+DEFAULT_CHUNK_SIZE = 128 * 1024  # bytes, where `Pace` does not choose
 
 
 def checked_chunk_size(
@@ -137,7 +137,7 @@ class Source(ABC):
 
     @abstractmethod
     def stat(self) -> Stat:
-        """Look, without opening; `FileNotFoundError` or `PermissionError` if it cannot be read."""
+        """Look, without opening; `FileNotFoundError` or `PermissionError` if it cannot be read, `UnavailableError` if it cannot be had now."""
 
     @abstractmethod
     def open(self) -> Stat:

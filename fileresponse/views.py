@@ -50,7 +50,7 @@ def checked_root(
     root: str | os.PathLike[str] | None,
     owner: str,  # who is missing it
 ) -> str | os.PathLike[str]:
-    """A root, unless it is empty: that would be the folder in which the server was started."""
+    """The root; `ImproperlyConfigured` if it is empty, which would mean the folder in which the server was started."""
     if not root:
         raise ImproperlyConfigured(f"{owner} must be the folder with the files, not {root!r}.")
     return root
@@ -65,11 +65,11 @@ def _find(root: str | os.PathLike[str], name: str, follow_symlinks: FollowSymlin
 async def serve(
     request: HttpRequest,
     path: str,  # below `document_root`, with slashes
-    document_root: str | os.PathLike[str] | None = None,
+    document_root: str | os.PathLike[str] | None = None,  # `None` or empty: `ImproperlyConfigured`
     show_indexes: bool = False,  # `True`: show what is in a folder, except for names with a dot in front
     *,
     precompressed: bool = False,  # `True`: send `path.br`, `.zst` or `.gz` to clients that take it
-    follow_symlinks: FollowSymlinks = "inside",  # the root; or all, or none
+    follow_symlinks: FollowSymlinks = "inside",  # links that stay in the root; `True`: all; `False`: none
     headers: Mapping[str, str] | None = None,  # further headers
 ) -> HttpResponseBase:
     """A file below a folder; `Http404` for everything else."""
@@ -164,7 +164,7 @@ class PathDownloadView(FileDownloadView):
     path: str | os.PathLike[str] | None = None  # `None`: from the URL
     path_url_kwarg = "path"
     document_root: str | os.PathLike[str] | None = None  # below which the path is; `None`: any, and it is trusted
-    follow_symlinks: FollowSymlinks = "inside"  # the root; or all, or none
+    follow_symlinks: FollowSymlinks = "inside"  # links that stay in the root; `True`: all; `False`: none
     precompressed = False  # `True`: send `path.br`, `.zst` or `.gz` to clients that take it
 
     def get_path(self) -> str | os.PathLike[str] | Awaitable[str | os.PathLike[str]]:
@@ -204,7 +204,7 @@ class StorageDownloadView(FileDownloadView):
     storage: Storage | str | None = None  # or its alias; `None`: the default storage
     path: str | None = None  # in the storage; `None`: from the URL
     path_url_kwarg = "path"
-    follow_symlinks: FollowSymlinks = "inside"  # in a `FileSystemStorage`: its folder; or all, or none
+    follow_symlinks: FollowSymlinks = "inside"  # of a `FileSystemStorage`: links that stay in its folder; `True`: all; `False`: none
 
     def get_storage(self) -> Storage | Awaitable[Storage]:
         """Where the file is."""
