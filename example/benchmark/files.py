@@ -56,7 +56,7 @@ CONTESTANTS = [  # those that are compared stand together, so that the machine c
     Contestant("ours_bytes", "Django HttpResponse of 4 KiB, our handler, uvicorn", uvicorn("files_apps:ours_bytes", FAST), has_objects=False),
     Contestant("django_bytes", "Django HttpResponse of 4 KiB, uvicorn", uvicorn("files_apps:django_bytes", FAST), has_objects=False),
     Contestant("starlette", "Starlette FileResponse, uvicorn", uvicorn("files_apps:starlette", FAST), slow_clients=200),
-    Contestant("aiofiles", "2021: aiofiles, 4 KiB, uvicorn", uvicorn("files_apps:aiofiles_4k", FAST), slow_clients=200, is_rival=True),
+    Contestant("aiofiles", "2021: aiofiles, 4 KiB, uvicorn", uvicorn("files_apps:aiofiles_4k", FAST), slow_clients=200),
     Contestant("nginx", "nginx", python("benchmark.nginx", "{port}", "{folder}/files", "{folder}"), needs="nginx", slow_clients=200),
     Contestant("ours_granian_path", "ours, granian, by path (unchecked)", python("granian", *GRANIAN.split(), "--log-level", "warning", "benchmark.files_apps:ours_unchecked")),
     Contestant("ours_granian", "ours, granian", python("granian", *GRANIAN.split(), "--log-level", "warning", "benchmark.files_apps:ours_asgi"), slow_clients=200),
@@ -108,13 +108,14 @@ class Parameters:
 
 QUICK = Parameters(
     rounds=2,
-    rival_rounds=1,
-    seconds=0.4,
+    rival_rounds=0,
+    seconds=0.3,
     huge=GIB // 4,
     idle_seconds=0.5,
     cold_seconds=1.0,
     slow_rivals=False,
-    growing_sizes=(4 * KIB, MIB, 10 * MIB, GIB),
+    growing_clients=(1, 8, 64),
+    growing_sizes=(4 * KIB, 10 * MIB, GIB),
     growing_bytes=GIB // 4,
     growing_requests=100,
     total_limit=600,
@@ -348,7 +349,7 @@ def growth(bench: Bench, contestant: Contestant) -> dict[str, list[dict[str, flo
 def measured_slow(contestants: list[Contestant], p: Parameters) -> list[Contestant]:
     """Those whose memory is measured."""
     slow = [one for one in contestants if one.slow_clients]
-    return slow if p.slow_rivals else [one for one in slow if not one.is_rival]
+    return slow if p.slow_rivals else [one for one in slow if one.name in (*GROWING, "starlette")]
 
 
 def run(bench: Bench, contestants: list[Contestant]) -> dict[str, Any]:
@@ -384,7 +385,9 @@ def more_versions() -> dict[str, str]:
 
 def main() -> None:
     """Measure, write `files.json`, print the table."""
-    asked = options(__doc__, "about two minutes, smaller files, fewer rounds")
+    asked = options(
+        __doc__, "about two minutes, smaller files, fewer rounds, no rivals without a goal"
+    )
     p, begun = QUICK if asked.quick else Parameters(), time.time()
     contestants, absent = chosen(CONTESTANTS, asked.only), missing(CONTESTANTS)
     for name, needs in absent.items():

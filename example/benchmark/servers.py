@@ -44,7 +44,7 @@ class Contestant:
     command: tuple[str, ...]  # `{port}` and `{folder}` stand for what is known at the start
     needs: str = ""  # a module, or a program that is no module, that has to be there
     slow_clients: int = 0  # at a time; 0: its memory is not measured
-    is_rival: bool = False  # measured less often in the quick form
+    is_rival: bool = False  # measured less often in the quick form, or not at all
     has_objects: bool = True  # False: it answers 4 KiB and no more
     copies: int = 0  # of what is sent that are in memory for each slow client, at worst
 
