@@ -41,7 +41,6 @@ def own_thread_unused() -> bool:
 # %% ../nbs/08a_lifecycle.ipynb #0a6ad7dd
 _AT_START = (reset_queries, close_old_connections)
 _AT_END = (close_caches, close_old_connections, reset_urlconf)
-_found_plain: dict[tuple[Any, ...], list[Any]] = {}  # receivers of a signal that had only Django's
 
 
 def only_from_django(
@@ -50,16 +49,11 @@ def only_from_django(
     known: tuple[Callable[..., Any], ...],  # Django's receivers
 ) -> bool:
     """Whether the signal has no receivers but Django's."""
-    live_receivers, question = getattr(signal, "_live_receivers", None), (signal, sender, known)
+    live_receivers = getattr(signal, "_live_receivers", None)
     if live_receivers is None:
         return False
-    if _found_plain.get(question) == signal.receivers:
-        return True
     synchronous, asynchronous = live_receivers(sender)
-    is_only = not asynchronous and all(receiver in known for receiver in synchronous)
-    if is_only:
-        _found_plain[question] = list(signal.receivers)
-    return is_only
+    return not asynchronous and all(receiver in known for receiver in synchronous)
 
 # %% ../nbs/08a_lifecycle.ipynb #0a333f7d
 class QuietStart:

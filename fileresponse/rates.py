@@ -61,6 +61,14 @@ class Throttle:
         self._due = due + size / self.max_rate
         return max(due - now, 0.0)
 
+    async def turn(
+        self,
+        size: int,  # bytes of the next piece
+    ) -> None:
+        """Wait until the next piece may be sent."""
+        if delay := self.delay(size, time.monotonic()):
+            await asyncio.sleep(delay)
+
 # %% ../nbs/04g_rates.ipynb #38e4a444
 async def athrottled(
     chunks: AsyncIterable[bytes],
@@ -71,8 +79,7 @@ async def athrottled(
     async with aclosing(iterator) as given:  # type: ignore[type-var]
         async for chunk in given:
             for piece in throttle.pieces(chunk):
-                if delay := throttle.delay(len(piece), time.monotonic()):
-                    await asyncio.sleep(delay)
+                await throttle.turn(len(piece))
                 yield piece
 
 

@@ -8,12 +8,10 @@ Docs: https://fileresponse.example/docs/responses.html.md"""
 __all__ = ['Send', 'logger', 'type_unless_in', 'AsyncResponse', 'failures_logged']
 
 # %% ../nbs/05d_responses.ipynb #fdc9687d
-import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
-from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
@@ -127,18 +125,20 @@ class AsyncResponse(TwoWayResponse):
         """`stream`, with the signals of its start and its end."""
         async with self.transfer:
             send = self._counting(send) if download_finished.receivers else send
-            await self.stream(send if type(self).stream is AsyncResponse.stream else self._pacing(send))
+            await self.stream(self._pacing(send) if self.max_rate and self._has_own_stream() else send)
+
+    def _has_own_stream(self) -> bool:
+        """Whether a subclass sends the body in its own way, instead of having it iterated."""
+        return type(self).stream is not AsyncResponse.stream
 
     def _pacing(self, send: Send) -> Send:
         """`send` for a `stream` of one's own, no faster than it may go."""
-        if self.max_rate is None:
-            return send
-        throttle = Throttle(self.max_rate)
+        throttle = Throttle(cast(int, self.max_rate))
 
         async def pace(event: Mapping[str, Any]) -> None:
             pieces = [*throttle.pieces(event.get("body", b""))]
             for number, piece in enumerate(pieces, 1):
-                await asyncio.sleep(throttle.delay(len(piece), monotonic()))
+                await throttle.turn(len(piece))
                 await send({**event, "body": piece, "more_body": number < len(pieces) or event.get("more_body", False)})
             if not pieces:
                 await send(event)
@@ -191,7 +191,7 @@ class AsyncResponse(TwoWayResponse):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.response_headers})
 
     async def aiter_chunks(self) -> AsyncGenerator[bytes, None]:
-        if type(self).stream is AsyncResponse.stream:
+        if not self._has_own_stream():
             return  # nothing of its own to send
         async with aclosing(pulled(self.stream)) as events:
             async for event in events:

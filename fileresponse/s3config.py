@@ -116,6 +116,7 @@ def _with_scheme(endpoint: str | None, use_ssl: bool) -> str | None:
 
 
 _OPTIONS: dict[str, "Field[Any]"] = {option.metadata["setting"]: option for option in fields(StoreConfig) if option.metadata}
+_NAMES = tuple(option.name for option in _OPTIONS.values())
 
 # %% ../nbs/05_s3config.ipynb #3ebb233c
 _PREFIX = "FILERESPONSE_S3_"
@@ -189,15 +190,16 @@ def get_config(
 
 def _merged(store: str, overrides: Mapping[str, Any]) -> StoreConfig:
     """Settings and keywords, joined."""
-    if unknown := set(overrides) - {option.name for option in _OPTIONS.values()}:
-        options = ", ".join(option.name for option in _OPTIONS.values())
-        raise TypeError(f"unknown argument {min(unknown)!r}; a store has {options}")
+    if unknown := set(overrides) - set(_NAMES):
+        raise TypeError(f"unknown argument {min(unknown)!r}; a store has {', '.join(_NAMES)}")
     config = _from_settings(store)
     own = {name: value for name, value in overrides.items() if value is not None}
+    if not own:
+        return config
     for problem in _wrong_values(own, str):
         raise ValueError(problem)
     dropped: dict[str, Any] = dict.fromkeys(_CREDENTIALS) if set(own) & set(_CREDENTIALS) else {}
-    return replace(config, **{**dropped, **own}) if own else config
+    return replace(config, **{**dropped, **own})
 
 
 @read_once

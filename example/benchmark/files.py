@@ -75,7 +75,8 @@ CONTESTANTS = [  # those that are compared stand together, so that the machine c
     Contestant("sendfile", "bare sendfile loop", python("benchmark.sendfile", "{port}", "{folder}/files"), slow_clients=200),
 ]  # fmt: skip
 PINGED = ("ours", "ours_sendfile", "ours_granian", "aiofiles", "starlette", "aiohttp", "nginx")
-GROWING = ("ours", "ours_sendfile", "ours_gthread")
+OURS = "ours"
+GROWING = (OURS, "ours_sendfile", "ours_gthread")
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Parameters:
     cold_seconds: float = 4.0  # of pings while files are read from the disk
     ping_pause: float = 0.002  # seconds
     slow: int = 100 * 10**6
-    slow_rivals: bool = True  # whether memory is measured of all that can be measured
+    only_ours: bool = False  # whether memory and growth are measured of nobody else
     growing_clients: tuple[int, ...] = (1, 8, 64, 512)
     growing_sizes: tuple[int, ...] = (4 * KIB, 64 * KIB, MIB, 10 * MIB, 100 * MIB, GIB, 10 * GIB)
     growing_bytes: int = GIB  # at least, of each size
@@ -113,7 +114,7 @@ QUICK = Parameters(
     huge=GIB // 4,
     idle_seconds=0.5,
     cold_seconds=1.0,
-    slow_rivals=False,
+    only_ours=True,
     growing_clients=(1, 8, 64),
     growing_sizes=(4 * KIB, 10 * MIB, GIB),
     growing_bytes=GIB // 4,
@@ -348,8 +349,14 @@ def growth(bench: Bench, contestant: Contestant) -> dict[str, list[dict[str, flo
 
 def measured_slow(contestants: list[Contestant], p: Parameters) -> list[Contestant]:
     """Those whose memory is measured."""
-    slow = [one for one in contestants if one.slow_clients]
-    return slow if p.slow_rivals else [one for one in slow if one.name in (*GROWING, "starlette")]
+    return [
+        one for one in contestants if one.slow_clients and (one.name == OURS or not p.only_ours)
+    ]
+
+
+def measured_growing(contestants: list[Contestant], p: Parameters) -> list[Contestant]:
+    """Those that are asked for more and more."""
+    return [one for one in contestants if one.name in ((OURS,) if p.only_ours else GROWING)]
 
 
 def run(bench: Bench, contestants: list[Contestant]) -> dict[str, Any]:
@@ -360,18 +367,16 @@ def run(bench: Bench, contestants: list[Contestant]) -> dict[str, Any]:
     for contestant in measured_slow(contestants, p):
         PROGRESS.step(f"slow clients: {contestant.title}")
         memory[contestant.name] = slow_clients(bench, contestant)
-    for contestant in contestants:
-        if contestant.name in GROWING:
-            PROGRESS.step(f"growth: {contestant.title}")
-            growing[contestant.name] = growth(bench, contestant)
+    for contestant in measured_growing(contestants, p):
+        PROGRESS.step(f"growth: {contestant.title}")
+        growing[contestant.name] = growth(bench, contestant)
     return {"rounds": rounds, "memory": memory, "growth": growing}
 
 
 def steps(contestants: list[Contestant], p: Parameters) -> int:
     """How many steps a whole run has."""
-    growing = sum(contestant.name in GROWING for contestant in contestants)
-    slow = len(measured_slow(contestants, p))
-    return 1 + turns(contestants, p.rounds, p.rival_rounds) + slow + growing
+    slow, growing = measured_slow(contestants, p), measured_growing(contestants, p)
+    return 1 + turns(contestants, p.rounds, p.rival_rounds) + len(slow) + len(growing)
 
 
 def more_versions() -> dict[str, str]:
