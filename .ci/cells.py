@@ -9,13 +9,13 @@ from IPython.core.compilerop import CachingCompiler
 from nbdev.test import nbdev_test
 
 ROOT = Path(__file__).resolve().parent.parent
-MARK = re.compile(r"^# %% \.\./nbs/(\S+) #(\S+)$")  # above each cell in a module
+MARK = re.compile(r"^# %% (\S+\.ipynb) #(\S+)$")  # above each cell; the path is from the module
 
 
 def places() -> dict[str, tuple[str, int]]:
     """For the source of each exported cell: its module, and how many lines of the module are above it."""
     found = {}
-    for module in sorted((ROOT / "fileresponse").glob("*.py")):
+    for module in sorted((ROOT / "fileresponse").rglob("*.py")):
         lines = module.read_text(encoding="utf-8").splitlines()
         marks = [
             (number, mark) for number, line in enumerate(lines, 1) if (mark := MARK.match(line))
@@ -24,7 +24,7 @@ def places() -> dict[str, tuple[str, int]]:
         cells = {
             cell.id: cell.source
             for name in notebooks
-            for cell in read_nb(ROOT / "nbs" / name).cells
+            for cell in read_nb(module.parent / name).cells
         }
         for number, mark in marks:
             found[cells[mark[2]]] = (str(module), number - 1)  # its first line is `#| export`

@@ -8,17 +8,36 @@ import sys
 from html import unescape
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import unquote, urlsplit
+from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
 
 from entries import Entry
 from fastcore.nbio import mk_cell, new_nb, write_nb
-from pages import CONFIG, NOTEBOOKS, ROOT, Page, SymbolLinks, page_cells, read_pages, relinked
+from pages import (
+    CONFIG,
+    NOTEBOOKS,
+    ROOT,
+    Page,
+    SymbolLinks,
+    page_cells,
+    read_pages,
+    relative,
+    relinked,
+)
 from readme import plain_markdown
 from sphinx.cmd.build import build_main
 from sphinx.util.inspect import signature_from_str, stringify_signature
 
 PROJECT_PAGES = {"CHANGELOG.md": "changelog.html", "CONTRIBUTING.md": "contributing.html"}
 SETTINGS = "apps.html"
+ROOMS = {  # the sidebar's groups of pages by folder, in its order
+    "tutorials": "Tutorials",
+    "": "Public modules",
+    "semantics": "HTTP semantics",
+    "sources": "Sources",
+    "s3": "S3",
+    "delivery": "Delivery",
+}
 API = {f"{NOTEBOOKS}/api.html": "api.html"}
 IMAGES = CONFIG.nbs_path / "images"
 PICTURES = {f"{NOTEBOOKS}/images/{path.name}": f"_images/{path.name}" for path in IMAGES.iterdir()}
@@ -57,21 +76,22 @@ def api_page(pages: list[Page]) -> str:
 
 def contents(pages: list[Page]) -> str:
     """The groups of the sidebar, as hidden tables of contents."""
+    listed = [p for p in pages if p.name not in ("index.html", SETTINGS)]
+    rooms = {
+        title: [p.name for p in listed if p.room == room and (room or p.module)]
+        for room, title in ROOMS.items()
+    }
     groups = {
         "Start": ["self"],
-        "Tutorials": [page.name for page in pages if page.folder != NOTEBOOKS],
-        "Layers": [page.name for page in pages if page.module and page.name != SETTINGS],
-        "Figures": [
-            p.name
-            for p in pages
-            if not p.module and p.name != "index.html" and p.folder == NOTEBOOKS
-        ],
+        **rooms,
+        "Figures": [p.name for p in listed if not (p.room or p.module)],
         "Reference": ["api.html", SETTINGS],
         "Project": [*PROJECT_PAGES.values(), f"Repository <{CONFIG.git_url}>"],
     }
     trees = (
         "\n".join([f"```{{toctree}}\n:hidden:\n:caption: {caption}\n", *entries, "```"])
         for caption, entries in groups.items()
+        if entries
     )
     return "\n\n".join(trees).replace(".html\n", "\n")
 
@@ -83,22 +103,35 @@ def status_index(page: Page) -> str:
     return f"```{{index}} {', '.join(found)}\n```" if found else ""
 
 
+def metadata(page: Page) -> dict[str, Any]:
+    """What MyST-NB reads about a notebook: its language, and the promise as its description."""
+    description = re.sub("[`*]", "", page.promise)
+    return {
+        "language_info": {"name": "python", "pygments_lexer": "ipython3"},
+        "myst": {"html_meta": {"description": description}},
+    }
+
+
+def seen_from(page: Page, targets: dict[str, str]) -> dict[str, str]:
+    """Targets from the root of the site as links from a page."""
+    return {source: relative(target, page.name) for source, target in targets.items()}
+
+
 def write_sources(pages: dict[str, Page], folder: Path) -> None:
     """Write what Sphinx reads into `folder`."""
-    listed = [*pages.values()]
+    listed = sorted(pages.values(), key=lambda page: [*ROOMS].index(page.room))
     targets = {source: page.name for source, page in pages.items()}
     targets |= PROJECT_PAGES | API | PICTURES
     shutil.copytree(IMAGES, folder / "_images")
     for page in pages.values():
         links = SymbolLinks(listed, page.name)
-        cells = page_cells(page, links, targets, BLOB)
+        cells = page_cells(page, links, seen_from(page, targets), BLOB)
         cells.insert(1, mk_cell(status_index(page), "markdown"))
         if page.name == "index.html":
             cells.append(mk_cell(contents(listed), "markdown"))
-        notebook = new_nb(
-            cells, {"language_info": {"name": "python", "pygments_lexer": "ipython3"}}
-        )
-        write_nb(notebook, (folder / page.name).with_suffix(".ipynb"))
+        path = (folder / page.name).with_suffix(".ipynb")
+        path.parent.mkdir(exist_ok=True)
+        write_nb(new_nb(cells, metadata(page)), path)
     texts = {"api.html": api_page(listed)}
     for source, name in PROJECT_PAGES.items():
         texts[name] = relinked((ROOT / source).read_text(encoding="utf-8"), "", targets, BLOB)
@@ -112,22 +145,22 @@ def write_markdown(pages: dict[str, Page], folder: Path) -> None:
     targets = {source: f"{page.name}.md" for source, page in pages.items()}
     targets |= PROJECT_PAGES | API | PICTURES
     for page in pages.values():
-        text = plain_markdown(page, targets, BLOB)
+        text = plain_markdown(page, seen_from(page, targets), BLOB)
         (folder / f"{page.name}.md").write_text(text, encoding="utf-8")
 
 
 def broken_links(site: Path) -> list[str]:
     """Local links whose page or fragment does not exist."""
-    texts = {p.name: p.read_text(encoding="utf-8") for p in sorted(site.glob("*.html"))}
+    texts = {p.as_posix(): p.read_text(encoding="utf-8") for p in sorted(site.rglob("*.html"))}
     ids = {name: set(map(unescape, IDENTIFIER.findall(text))) for name, text in texts.items()}
     broken = []
     for name, text in texts.items():
         for href in sorted(set(map(unescape, TARGET.findall(text)))):
-            url = urlsplit(href)
-            path, fragment = unquote(url.path) or name, unquote(url.fragment)
+            url = urlsplit(urljoin(name, href))
+            path, fragment = unquote(url.path), unquote(url.fragment)
             known = not fragment or path not in ids or fragment in ids[path]
-            if not url.scheme and not ((site / path).exists() and known):
-                broken.append(f"{name}: {href}")
+            if not url.scheme and not (Path(path).exists() and known):
+                broken.append(f"{Path(name).relative_to(site)}: {href}")
     return broken
 
 
@@ -143,8 +176,8 @@ def missing_names(site: Path) -> list[str]:
     """Public names that the API reference does not list below their module."""
     sections = dict(SECTION.findall((site / "api.html").read_text(encoding="utf-8")))
     missing = []
-    for path in sorted(CONFIG.lib_path.glob("*.py")):
-        module = f"{CONFIG.lib_path.name}.{path.stem}"
+    for path in sorted(CONFIG.lib_path.rglob("*.py")):
+        module = ".".join(path.relative_to(CONFIG.lib_path.parent).with_suffix("").parts)
         listed = set(NAME.findall(sections.get(module, "")))
         missing += [f"{module}.{name}" for name in sorted(public_names(path) - listed)]
     return missing
@@ -179,7 +212,7 @@ def build(out: Path) -> int:
                 return 1
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(site, out)
-    print(f"{len(list(out.glob('*.html')))} pages in {out.name}/")
+    print(f"{len(list(out.rglob('*.html')))} pages in {out.name}/")
     return 0
 
 

@@ -26,12 +26,17 @@ CALLOUT = re.compile(r"^::: ?\{\.callout-(\w+)\}\n(.*?)\n:::$", re.MULTILINE | r
 class Page:
     """A notebook as its reader sees it, and what it exports."""
 
-    name: str  # from the root of the site, which is flat
+    name: str  # from the root of the site: the notebook's path without its number
     folder: str  # of the notebook, from the top of the repository
     cells: list[NbCell]
     module: str  # empty if it exports nothing
     entries: dict[str, list[Entry]]  # by exported cell
     passed_on: list[str]  # imported names that the module makes public
+
+    @property
+    def room(self) -> str:
+        """The folder on the site; empty for the pages at the top."""
+        return posixpath.dirname(self.name)
 
     @property
     def public(self) -> list[Entry]:
@@ -53,7 +58,7 @@ def read_page(path: Path) -> Page:
     """The page that the notebook at `path` becomes."""
     processor = NBProcessor(path, [hide_, strip_ansi])
     processor.process()
-    cells, name = processor.nb.cells, nbpath2html(path.name).as_posix()
+    cells, name = processor.nb.cells, nbpath2html(path.relative_to(CONFIG.nbs_path)).as_posix()
     exported = [c for c in cells if "export" in c.directives_]
     modules = [c.directives_["default_exp"] for c in cells if "default_exp" in c.directives_]
     page = Page(
@@ -76,6 +81,11 @@ def read_pages() -> dict[str, Page]:
     return {path.relative_to(ROOT).as_posix(): read_page(path) for path in paths}
 
 
+def relative(url: str, page: str) -> str:
+    """An address from the root of the site as a link from a page."""
+    return posixpath.relpath(url, posixpath.dirname(page))
+
+
 def relinked(text: str, folder: str, targets: dict[str, str], elsewhere: str = "") -> str:
     """Markdown from `folder` whose links to other files of the repository lead to `targets`."""
 
@@ -94,7 +104,7 @@ class SymbolLinks(NbdevLookup):
         for page in sorted(pages, key=lambda page: page.name != own):
             for entry in (each for top in page.public for each in (top, *top.members)):
                 for name in (entry.name, f"{page.module}.{entry.name}"):
-                    self.syms.setdefault(name, entry.url)
+                    self.syms.setdefault(name, relative(entry.url, own))
 
     def _link_sym(self, match: re.Match[str]) -> str:
         """Leave alone what is a link already."""
@@ -102,12 +112,8 @@ class SymbolLinks(NbdevLookup):
 
 
 def lead(opening: re.Match[str]) -> str:
-    """Title and promise as MyST: the promise stands out and describes the page."""
-    plain = re.sub("[`*]", "", promise(opening))
-    return (
-        f"# {opening[1]}\n\n:::{{container}} lead\n{promise(opening)}\n:::\n\n"
-        f"```{{eval-rst}}\n.. meta::\n   :description: {plain}\n```"
-    )
+    """Title and promise as MyST: the promise stands out."""
+    return f"# {opening[1]}\n\n:::{{container}} lead\n{promise(opening)}\n:::"
 
 
 def entry_cell(entry: Entry, module: str, taken: set[str], links: SymbolLinks) -> NbCell:
