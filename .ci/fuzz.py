@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fileresponse.conditions import check_conditions, if_range_holds, parse_date, parse_etags
 from fileresponse.headers import base_name, choose_coding, content_disposition
-from fileresponse.ranges import framed_size, plan_parts
+from fileresponse.semantics.ranges import framed_size, plan_parts
 
 SEEDS = [
     "bytes=0-",

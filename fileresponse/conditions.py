@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from email.utils import formatdate
 from functools import lru_cache
 
-from .ranges import Plan, plan_parts
+from .semantics.ranges import Plan, plan_parts
 
 # %% ../nbs/02_conditions.ipynb #fc67e97d
 def make_etag(

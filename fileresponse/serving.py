@@ -24,7 +24,7 @@ from django.utils.http import http_date, quote_etag
 
 from .conditions import DATE_LAG, Decision, decide, make_etag, make_last_modified, parse_date, parse_etags
 from .headers import content_disposition, guess_content_type
-from .ranges import Plan, content_range, foresee_span, framed_size
+from .semantics.ranges import Plan, content_range, foresee_span, framed_size
 from .signals import Outcome
 from .responses import AsyncResponse, Send, failures_logged, logger, type_unless_in
 from .settings import read_once
