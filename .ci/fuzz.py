@@ -9,8 +9,8 @@ import time
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from fileresponse.conditions import check_conditions, if_range_holds, parse_date, parse_etags
-from fileresponse.headers import base_name, choose_coding, content_disposition
+from fileresponse.semantics.conditions import check_conditions, if_range_holds, parse_date, parse_etags
+from fileresponse.semantics.headers import base_name, choose_coding, content_disposition
 from fileresponse.semantics.ranges import framed_size, plan_parts
 
 SEEDS = [

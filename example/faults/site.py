@@ -16,8 +16,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path
 from fileresponse.http import AiobotocoreFileResponse, AiofileFileResponse
-from fileresponse.serving import AsyncFileResponse
-from fileresponse.sources import OffsetSource, Stat
+from fileresponse.delivery.file_response import AsyncFileResponse
+from fileresponse.sources.base import OffsetSource, Stat
 from fileresponse.streams import CSVResponse, ZipResponse
 from fileresponse.views import PathDownloadView
 

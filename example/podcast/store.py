@@ -1,6 +1,6 @@
 """The S3 store as a place to upload to; for downloads, a view needs none of this.
 
-A `client` is one of aiobotocore, as `fileresponse.s3clients.lend_client` lends it.
+A `client` is one of aiobotocore, as `fileresponse.s3.client.lend_client` lends it.
 """
 
 import asyncio
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from fileresponse.headers import guess_content_type
+from fileresponse.semantics.headers import guess_content_type
 
 PART = 8 * 1024**2  # bytes; also the most that is in memory
 

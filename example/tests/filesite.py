@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from fileresponse.media import media
-from fileresponse.permissions import LoginRequiredMixin
+from fileresponse.views import LoginRequiredMixin
 from fileresponse.views import PathDownloadView, StorageDownloadView, serve
 
 ROOT = Path(os.environ["FILESITE_ROOT"])

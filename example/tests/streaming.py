@@ -17,7 +17,7 @@ import psutil
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 
-from fileresponse.bridge import portal
+from fileresponse.sources.bridge import portal
 from fileresponse.streams import CSVResponse, IterableResponse, ZipResponse
 
 SECRET_KEY = "tests"

@@ -242,9 +242,9 @@ def test_a_version_of_an_object(objects: ObjectStore, store_name: str) -> None:
     configure_settings(**objects.settings(BUCKET))
     from django.http import Http404
 
-    from fileresponse.bridge import portal
+    from fileresponse.sources.bridge import portal
     from fileresponse.http import AiobotocoreFileResponse
-    from fileresponse.s3clients import close_clients
+    from fileresponse.s3.client import close_clients
 
     async def asynchronously(version: str | None) -> bytes:
         try:

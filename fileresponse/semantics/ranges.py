@@ -6,11 +6,11 @@ Docs: https://fileresponse.example/docs/semantics/ranges.html.md"""
 
 # %% auto #0
 __all__ = ['PART_OVERHEAD', 'Span', 'content_range', 'parse_range', 'foresee_span', 'merge_spans', 'Part', 'frame_parts',
-           'framed_size', 'Plan', 'plan_parts']
+           'framed_size', 'plan_parts']
 
 # %% ../../nbs/semantics/01_ranges.ipynb #4dde51fb
 import re
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 # %% ../../nbs/semantics/01_ranges.ipynb #ce6302cd
 class Span(NamedTuple):
@@ -61,6 +61,9 @@ def parse_range(
     max_ranges: int = 100,  # a header with more members is ignored
 ) -> list[Span] | None:  # `None`: ignore the header; empty: unsatisfiable
     """The spans that a `Range` header asks for, as they were asked for (RFC 9110 §14.2)."""
+    if max_ranges and (plain := foresee_span(header)):
+        start, stop = plain
+        return [Span(start, size if stop is None else min(stop, size))] if start < size else []
     unit, equals, members = header.strip(" \t").partition("=")
     if unit.lower() != "bytes" or not equals or members.count(",") >= max_ranges:
         return None
@@ -69,18 +72,19 @@ def parse_range(
         return None
     return [Span(*pair) for pair in bounds if pair is not None and pair[0] < pair[1]]
 
+# %% ../../nbs/semantics/01_ranges.ipynb #f5c7abf0
+_PLAIN = re.compile(r"bytes=([0-9]{1,18})-([0-9]{0,18})")
+
 # %% ../../nbs/semantics/01_ranges.ipynb #fe8d4089
 def foresee_span(
     header: str,  # the value of `Range`
-    max_ranges: int = 100,  # a header with more members is ignored
 ) -> tuple[int, int | None] | None:  # start and stop, `None`: the end; or `None`: the size is needed
-    """What a `Range` header asks for in every file that is long enough."""
-    near, far = parse_range(header, _BEYOND, max_ranges), parse_range(header, 2 * _BEYOND, max_ranges)
-    if near is None or far is None:
-        return 0, None
-    if len(near) != 1 or near[0].start != far[0].start:
+    """What a plain `bytes=N-` or `bytes=N-M` asks for in every file that is long enough."""
+    match = _PLAIN.fullmatch(header)
+    if match is None:
         return None
-    return near[0].start, near[0].stop if near == far else None
+    start, stop = int(match[1]), int(match[2]) + 1 if match[2] else None
+    return None if stop is not None and stop <= start else (start, stop)
 
 # %% ../../nbs/semantics/01_ranges.ipynb #98b5f2df
 PART_OVERHEAD = 80  # bytes; a smaller gap costs less than another part (RFC 9110 §15.3.7.2)
@@ -101,10 +105,11 @@ def merge_spans(
 
 # %% ../../nbs/semantics/01_ranges.ipynb #cf939e17
 class Part(NamedTuple):
-    """A piece of a body: some bytes of framing, then a span of the file."""
+    """A piece of a body: some framing, then a span of the file."""
 
-    head: bytes
-    span: Span
+    head: bytes  # sent before the span; empty unless the body is multipart
+    start: int  # offset of the first byte
+    stop: int | None  # offset after the last byte; `None`: to the end
 
 
 def frame_parts(
@@ -112,44 +117,37 @@ def frame_parts(
     size: int,  # of the whole file, in bytes
     content_type: str,  # of the whole file
     boundary: str,  # must not occur in the file; make it long and random
-) -> tuple[list[Part], bytes]:  # the parts, and what follows the last
-    """The framing of a `multipart/byteranges` body (RFC 9110 §14.6)."""
+) -> list[Part]:  # the last has only the closing framing
+    """The parts of a `multipart/byteranges` body (RFC 9110 §14.6)."""
     kind = f"Content-Type: {content_type}\r\n" if content_type else ""
     parts = [
-        Part(f"\r\n--{boundary}\r\n{kind}Content-Range: {content_range(span, size)}\r\n\r\n".encode("latin-1"), span)
+        Part(f"\r\n--{boundary}\r\n{kind}Content-Range: {content_range(span, size)}\r\n\r\n".encode("latin-1"), *span)
         for span in spans
     ]
-    return parts, f"\r\n--{boundary}--\r\n".encode()
+    return [*parts, Part(f"\r\n--{boundary}--\r\n".encode(), 0, 0)]
 
 
 def framed_size(
-    parts: list[Part],
-    closing: bytes,
+    parts: list[Part],  # all of them have a `stop`
 ) -> int:  # bytes
-    """The exact length of a framed body."""
-    return sum(len(part.head) + part.span.size for part in parts) + len(closing)
+    """The exact length of a body."""
+    return sum(len(part.head) + cast(int, part.stop) - part.start for part in parts)
 
 # %% ../../nbs/semantics/01_ranges.ipynb #c0aaa536
-class Plan(NamedTuple):
-    """What to send for a `Range` header."""
-
-    parts: list[Part]  # empty: the range is unsatisfiable
-    closing: bytes = b""  # follows the last part; empty unless the body is multipart
-
-
 def plan_parts(
     header: str,  # the value of `Range`
     size: int,  # of the file, in bytes
     content_type: str,  # of the file
     boundary: str,  # for the case that there are several parts
     max_ranges: int = 100,  # a header with more members is ignored
-) -> Plan | None:  # `None`: send the whole file
+) -> list[Part] | None:  # `None`: send the whole file; empty: the range is unsatisfiable
     """How to answer a `Range` header, never with more bytes than the file has."""
     spans = parse_range(header, size, max_ranges)
     if spans is None:
         return None
-    spans = merge_spans(spans)
+    if len(spans) > 1:
+        spans = merge_spans(spans)
     if len(spans) < 2:
-        return Plan([Part(b"", span) for span in spans])
-    parts, closing = frame_parts(spans, size, content_type, boundary)
-    return Plan(parts, closing) if framed_size(parts, closing) <= size else None
+        return [Part(b"", *spans[0])] if spans else []
+    parts = frame_parts(spans, size, content_type, boundary)
+    return parts if framed_size(parts) <= size else None

@@ -9,8 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.management.base import BaseCommand, CommandError
-from fileresponse.s3clients import close_clients, lend_client
-from fileresponse.s3config import NOT_INSTALLED, StoreConfig, get_config
+from fileresponse.s3.client import close_clients, lend_client
+from fileresponse.conf import NOT_INSTALLED, StoreConfig, get_config
 from podcast.catalogue import SHOWS, list_show
 from podcast.models import Show
 from podcast.progress import Progress
