@@ -8,6 +8,7 @@ Docs: https://fileresponse.example/docs/handlers.html.md"""
 __all__ = ['logger', 'Receive', 'telling_disconnects', 'Receiver', 'AsyncFileASGIHandler']
 
 # %% ../nbs/10_handlers.ipynb #8a46a624
+import errno
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -24,10 +25,16 @@ from .delivery.rates import Send
 from .delivery.response import AsyncResponse
 from .delivery.transfer import ClientDisconnected
 from .s3.client import close_clients, warm_clients
+from .upstream import PrepareAfterView
 
 # %% ../nbs/10_handlers.ipynb #c79d123f
 logger = logging.getLogger("fileresponse")
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]  # an ASGI server's `receive`
+
+
+def _is_of_the_socket(error: OSError) -> bool:
+    """Whether an error of a server that sends a file is about the connection; servers' own exceptions have no number."""
+    return error.errno in (None, errno.ENOTCONN) or isinstance(error, (ConnectionError, TimeoutError))
 
 
 def telling_disconnects(
@@ -41,6 +48,8 @@ def telling_disconnects(
         try:
             await send(event)
         except OSError as error:
+            if "file" in event and not _is_of_the_socket(error):
+                raise  # the server could not read the file
             raise ClientDisconnected from error
 
     return tell
@@ -65,7 +74,7 @@ class Receiver:
             self.aborted.__traceback__ = None
 
 # %% ../nbs/10_handlers.ipynb #b5cad780
-class AsyncFileASGIHandler(ASGIHandler):
+class AsyncFileASGIHandler(PrepareAfterView, ASGIHandler):
     """Django's ASGI handler, for responses that stream themselves."""
 
     handle = without_idle_threads(ASGIHandler.handle)
@@ -113,18 +122,17 @@ class AsyncFileASGIHandler(ASGIHandler):
         await close_clients()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        response: Any = await super()._get_response_async(request)  # type: ignore[misc]
-        if isinstance(response, AsyncResponse):
-            await response.aprepare(request)
-        return response  # type: ignore[no-any-return]
-
     async def send_response(self, response: Any, send: Send) -> None:
         """Send a response; one that streams itself does it itself."""
-        streams_itself = isinstance(response, AsyncResponse) and response.body_wanted and response.replaced is None
         send = telling_disconnects(send)
         try:
-            await (response.deliver(send) if streams_itself else super().send_response(response, send))
+            if not isinstance(response, AsyncResponse):
+                is_foreign = getattr(response, "is_async_fileresponse", False)
+                await (response.stream(send) if is_foreign else super().send_response(response, send))
+            elif response.body_wanted and response.replaced is None:
+                await response.deliver(send)
+            else:
+                await super().send_response(response, send)
         except ClientDisconnected:
             logger.debug("The client has gone before the end of %r", response)
         except Exception:

@@ -20,7 +20,7 @@ from django.db.models.fields.files import FieldFile
 from django.http.response import StreamingHttpResponse
 
 from .conf import describe
-from .delivery.file_response import AsyncFileResponse, FileOptions
+from .delivery.file_response import AsyncFileResponse, FileOptions, guess_headers
 from .delivery.response import AsyncResponse, takes
 from .delivery.zero_copy import is_sent_as_it_is
 from .s3.objects import S3Source, object_source
@@ -162,7 +162,7 @@ class FileResponse(AsyncFileResponse):
         self.release()
         self.source = self.to_close = self._source_of(value)
         self.answer = None
-        self.guess_headers(self.source.name)
+        guess_headers(self, self.source.name)
         self.set_headers(value)
 
     @property

@@ -26,7 +26,7 @@ from .delivery.response import AsyncResponse, ResponseOptions, failures_logged, 
 from .http import as_source
 from .semantics.headers import choose_coding, content_disposition, guess_content_type
 from .sources.archives import ZipSource, members_of
-from .sources.bridge import as_async, as_sync, turns
+from .sources.bridge import as_async, as_sync, read_async, turns
 from .sources.files import FileIterWrapper
 
 if TYPE_CHECKING:
@@ -51,11 +51,6 @@ def _read_sync(file: Any, size: int) -> Generator[bytes | str, None, None]:
         yield from chunks
 
 
-async def _read_async(file: Any, size: int) -> AsyncGenerator[bytes | str, None]:
-    while chunk := await file.read(size):
-        yield chunk
-
-
 def _as_items(
     iterable: Any,  # an iterable of either kind, or an object with `read(size)`
     chunk_size: int,  # bytes at a time, if it is to be read
@@ -65,7 +60,7 @@ def _as_items(
         return [bytes(iterable) if not isinstance(iterable, str) else iterable]
     if hasattr(iterable, "read"):
         is_async = iscoroutinefunction(iterable.read) or hasattr(iterable, "__aiter__")
-        return _read_async(iterable, chunk_size) if is_async else _read_sync(iterable, chunk_size)
+        return read_async(iterable, chunk_size) if is_async else _read_sync(iterable, chunk_size)
     if not hasattr(iterable, "__iter__") and not hasattr(iterable, "__aiter__"):
         raise TypeError(f"iterable must be an iterable of bytes or str, or an object with read(size), not {type(iterable).__name__!r}")
     return cast(Items, iterable)

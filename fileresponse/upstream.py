@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.dispatch import Signal
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 # %% ../nbs/02_upstream.ipynb #e728fe5a
@@ -31,6 +32,16 @@ def receivers_of(signal: Signal, sender: Any) -> tuple[list[Any], list[Any]] | N
     """The blocking and the asynchronous receivers of a signal (`Signal._live_receivers`); `None`: unknown."""
     find = getattr(signal, "_live_receivers", None)
     return None if find is None else find(sender)
+
+# %% ../nbs/02_upstream.ipynb #5e1a7c02
+class PrepareAfterView:
+    """A part of an ASGI handler that prepares responses before any middleware sees them (`BaseHandler._get_response_async`)."""
+
+    async def _get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = await super()._get_response_async(request)  # type: ignore[misc]
+        if hasattr(response, "aprepare"):
+            await response.aprepare(request)
+        return response
 
 # %% ../nbs/02_upstream.ipynb #f3d95e63
 def frugal_session(

@@ -15,6 +15,7 @@ from types import FunctionType, SimpleNamespace
 from typing import Any, TypeVar, cast
 
 from asgiref.sync import AsyncToSync, SyncToAsync, sync_to_async
+from django.conf import settings
 from django.core import signals
 from django.core.cache import caches, close_caches
 from django.core.cache.backends.base import BaseCache
@@ -82,10 +83,11 @@ def is_plain(
 def cannot_block(
     closer: Callable[[], Any],  # one of a response's
 ) -> bool:
-    """Whether a closer is known not to block: it is `close` of a request without a body."""
+    """Whether a closer is known not to block: it is `close` of a request whose body is in memory."""
     meta = getattr(getattr(closer, "__self__", None), "META", {})
-    has_body = meta.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in meta
-    return is_plain(closer, asgi.ASGIRequest.close) and not has_body
+    length = meta.get("CONTENT_LENGTH") or "0"
+    is_small = length.isdecimal() and int(length) <= settings.FILE_UPLOAD_MAX_MEMORY_SIZE
+    return is_plain(closer, asgi.ASGIRequest.close) and is_small and "HTTP_TRANSFER_ENCODING" not in meta
 
 
 def nothing_open() -> bool:

@@ -6,24 +6,25 @@ Docs: https://fileresponse.example/docs/delivery/response.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'DEFAULTS', 'ResponseOptions', 'completed', 'takes', 'type_unless_in', 'Body', 'Stale', 'in_event_loop',
-           'TwoWayResponse', 'AsyncResponse', 'failures_logged']
+           'content_for_thread', 'content_for_loop', 'paced', 'served', 'aserved', 'bytes_sent_by', 'asgi_headers',
+           'send_chunks', 'TwoWayResponse', 'AsyncResponse', 'failures_logged']
 
 # %% ../../nbs/delivery/03_response.ipynb #c046d387
 import asyncio
 import inspect
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import aclosing, closing, contextmanager
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
-from django.http.response import StreamingHttpResponse
+from django.http.response import HttpResponseBase, StreamingHttpResponse
 
 from .rates import Send, athrottled, checked_rate, slowed, throttled
-from .transfer import Transfer, download_finished
+from .transfer import ClientDisconnected, Transfer, download_finished
 from ..sources.base import DEFAULT_CHUNK_SIZE, LARGE_CHUNK, checked_chunk_size
-from ..sources.bridge import as_async, as_sync, pulled, turns
+from ..sources.bridge import as_async, as_sync, pulled, read_async, turns
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -88,17 +89,17 @@ def type_unless_in(headers: Mapping[str, str] | None, otherwise: str) -> str | N
 class Body:
     """A response's own body, for a thread and for an event loop; it can be read once."""
 
-    def __init__(self, response: "TwoWayResponse") -> None:
+    def __init__(self, response: Any) -> None:
         self._response = response
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._response.read_once(self._response.iter_chunks)
+        return cast(Iterator[bytes], self._response.read_once(self._response.iter_chunks))
 
     def __next__(self) -> bytes:
         return next(iter(self))
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._response.read_once(self._response.aiter_chunks)
+        return cast(AsyncIterator[bytes], self._response.read_once(self._response.aiter_chunks))
 
 # %% ../../nbs/delivery/03_response.ipynb #bf76da60
 class Stale(str):
@@ -115,6 +116,106 @@ def in_event_loop() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+async def _nothing() -> AsyncGenerator[bytes, None]:
+    for chunk in cast(tuple[bytes, ...], ()):
+        yield chunk
+
+
+def content_for_thread(
+    response: Any,  # an `AsyncResponse`
+) -> Iterator[bytes]:
+    """Whatever is the body of a response now, for a thread."""
+    if not response.body_wanted:
+        return iter(())
+    content = response.streaming_content
+    return as_sync(content) if response.replaced else iter(content)
+
+
+def content_for_loop(
+    response: Any,  # an `AsyncResponse`
+) -> AsyncGenerator[bytes, None]:
+    """Whatever is the body of a response now, for an event loop."""
+    if not response.body_wanted:
+        return _nothing()
+    content = response.streaming_content
+    return as_async(content) if response.replaced is False else cast(AsyncGenerator[bytes, None], aiter(content))
+
+
+def paced(
+    response: Any,  # an `AsyncResponse`
+) -> AsyncGenerator[bytes, None]:
+    """`content_for_loop`, at most at the response's rate."""
+    content = content_for_loop(response)
+    return athrottled(content, response.max_rate) if response.max_rate else content
+
+
+def served(
+    response: Any,  # an `AsyncResponse`
+) -> Generator[bytes, None, None]:
+    """The body as a WSGI server iterates it: paced, and counted."""
+    content = content_for_thread(response)
+    try:
+        with response.transfer:
+            for chunk in throttled(content, response.max_rate) if response.max_rate else content:
+                yield chunk
+                response.transfer.sent(len(chunk))
+    finally:
+        if hasattr(content, "close"):
+            content.close()
+
+
+async def aserved(
+    response: Any,  # an `AsyncResponse`
+) -> AsyncGenerator[bytes, None]:
+    """The body as Django's ASGI handler iterates it: paced, and counted."""
+    take_turns = turns()  # so that a handler can learn of a client that has gone
+    async with response.transfer, aclosing(paced(response)) as chunks:
+        async for chunk in chunks:
+            yield chunk
+            response.transfer.sent(len(chunk))
+            await take_turns()
+
+
+async def bytes_sent_by(
+    response: Any,  # an `AsyncResponse` with a `stream` of its own
+) -> AsyncGenerator[bytes, None]:
+    """The body that a response's own `stream` sends."""
+    async with aclosing(pulled(response.stream)) as events:
+        async for event in events:
+            if event.get("body"):
+                yield response.make_bytes(event["body"])
+
+
+def asgi_headers(
+    response: HttpResponseBase,
+) -> list[tuple[bytes, bytes]]:
+    """Headers and cookies as an ASGI server wants them."""
+    headers = []
+    for name, value in response.items():
+        headers.append((name.encode("ascii"), value.encode("latin-1")))
+    for cookie in response.cookies.values():
+        headers.append((b"Set-Cookie", cookie.output(header="").strip().encode("ascii")))
+    return headers
+
+
+async def send_chunks(
+    chunks: AsyncGenerator[bytes, None],
+    send: Send,
+    size: int = -1,  # bytes that are announced; negative: unknown, so an empty event follows the last chunk
+) -> None:
+    """Send a body chunk by chunk; the chunk that completes it is the last event."""
+    more, take_turns = True, turns()
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            size -= len(chunk)
+            more = size != 0
+            await send({"type": "http.response.body", "body": chunk, "more_body": more})
+            if more:
+                await take_turns()
+    if more:
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 # %% ../../nbs/delivery/03_response.ipynb #6cc18ca6
 class TwoWayResponse(StreamingHttpResponse):
@@ -166,15 +267,6 @@ class TwoWayResponse(StreamingHttpResponse):
         items = super().items()
         return items if self.replaced is None else [(name, value) for name, value in items if not isinstance(value, Stale)]
 
-    def iter_chunks(self) -> Iterator[bytes]:
-        """The response's own body, for a thread."""
-        return iter(())
-
-    async def aiter_chunks(self) -> AsyncGenerator[bytes, None]:
-        """The response's own body, for an event loop."""
-        for chunk in cast(tuple[bytes, ...], ()):
-            yield chunk
-
     def read_once(
         self,
         start: Callable[[], _Reader],
@@ -184,37 +276,12 @@ class TwoWayResponse(StreamingHttpResponse):
             self._reader = start()
         return cast(_Reader, self._reader)
 
-    def content_for_thread(self) -> Iterator[bytes]:
-        """Whatever is the body now, for a thread."""
-        if not self.body_wanted:
-            return iter(())
-        content = self.streaming_content
-        return as_sync(content) if self.replaced else iter(content)
-
-    def content_for_loop(self) -> AsyncGenerator[bytes, None]:
-        """Whatever is the body now, for an event loop."""
-        if not self.body_wanted:
-            return TwoWayResponse.aiter_chunks(self)
-        content = self.streaming_content
-        return as_async(content) if self.replaced is False else aiter(content)
-
     def __iter__(self) -> Iterator[bytes]:
-        self._server = self.serve()
+        self._server = served(self)
         return self._server
 
-    def serve(self) -> Generator[bytes, None, None]:
-        """The body as a WSGI server iterates it."""
-        chunks = self.content_for_thread()
-        try:
-            yield from chunks
-        finally:
-            if hasattr(chunks, "close"):
-                chunks.close()
-
-    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        async with aclosing(self.content_for_loop()) as chunks:
-            async for chunk in chunks:
-                yield chunk
+    def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        return aserved(self)
 
     def getvalue(self) -> bytes:
         """The whole body; for tests of small ones."""
@@ -262,68 +329,32 @@ class AsyncResponse(TwoWayResponse):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} status_code={self.status_code}>"
 
-    def prepare(
-        self,
-        request: HttpRequest | None = None,  # `None`: unknown, so it is answered without ranges and conditions
-    ) -> None:
+    def prepare(self, request: HttpRequest | None = None) -> None:
         """Fit the response to its request, in blocking code; it may be called again."""
-        if request is not None:
-            self.transfer.request = request
+        self.transfer.request = request or self.transfer.request
 
     async def aprepare(self, request: HttpRequest | None = None) -> None:
         """`prepare`, without blocking the event loop."""
-        if request is not None:
-            self.transfer.request = request
+        self.transfer.request = request or self.transfer.request
 
     def iter_chunks(self) -> Iterator[bytes]:
+        """The response's own body, for a thread."""
         return as_sync(self.aiter_chunks())
 
-    async def aiter_chunks(self) -> AsyncGenerator[bytes, None]:
-        if self.has_own_stream():
-            async with aclosing(pulled(self.stream)) as events:
-                async for event in events:
-                    if event.get("body"):
-                        yield self.make_bytes(event["body"])
-
-    def serve(self) -> Generator[bytes, None, None]:
-        """The body as a WSGI server iterates it: paced, and counted."""
-        content = super().serve()
-        with self.transfer, closing(throttled(content, self.max_rate) if self.max_rate else content) as chunks:
-            for chunk in chunks:
-                yield chunk
-                self.transfer.sent(len(chunk))
-
-    def content_for_loop(self) -> AsyncGenerator[bytes, None]:
-        """Whatever is the body now, for an event loop: paced."""
-        content = super().content_for_loop()
-        return athrottled(content, self.max_rate) if self.max_rate else content
-
-    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        take_turns = turns()  # so that a handler can learn of a client that has gone
-        async with self.transfer, aclosing(self.content_for_loop()) as chunks:
-            async for chunk in chunks:
-                yield chunk
-                self.transfer.sent(len(chunk))
-                await take_turns()
+    def aiter_chunks(self) -> AsyncGenerator[bytes, None]:
+        """The response's own body, for an event loop."""
+        return bytes_sent_by(self) if self.has_own_stream() else _nothing()
 
     @property
     def response_headers(self) -> list[tuple[bytes, bytes]]:
         """Headers and cookies as an ASGI server wants them."""
-        headers = []
-        for name, value in self.items():
-            headers.append((name.encode("ascii"), value.encode("latin-1")))
-        for cookie in self.cookies.values():
-            headers.append((b"Set-Cookie", cookie.output(header="").strip().encode("ascii")))
-        return headers
+        return asgi_headers(self)
 
     def has_own_stream(self) -> bool:
         """Whether a subclass sends the response in its own way, instead of having its body iterated."""
         return type(self).stream is not AsyncResponse.stream
 
-    async def deliver(
-        self,
-        send: Send,  # as an ASGI server hands it to the application
-    ) -> None:
+    async def deliver(self, send: Send) -> None:
         """`stream`, paced and counted, with the signals of its start and its end."""
         async with self.transfer:
             send = self.transfer.counting(send) if download_finished.receivers else send
@@ -335,21 +366,12 @@ class AsyncResponse(TwoWayResponse):
     ) -> None:
         """Send the whole response to an ASGI server."""
         await self.aprepare()
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.response_headers})
+        await send({"type": "http.response.start", "status": self.status_code, "headers": asgi_headers(self)})
         await self.send_body(send)
 
     async def send_body(self, send: Send) -> None:
-        """Send what is iterated; the chunk that completes `Content-Length` is the last event, without a length an empty one follows."""
-        left, more, take_turns = int(self.get("Content-Length", "-1")), True, turns()
-        async with aclosing(self.content_for_loop()) as chunks:
-            async for chunk in chunks:
-                left -= len(chunk)
-                more = left != 0
-                await send({"type": "http.response.body", "body": chunk, "more_body": more})
-                if more:
-                    await take_turns()
-        if more:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        """Send what is iterated."""
+        await send_chunks(paced(self), send, int(self.get("Content-Length", "-1")))
 
     async def send_stream_to_client(
         self,
@@ -358,12 +380,7 @@ class AsyncResponse(TwoWayResponse):
     ) -> None:
         """Send what `stream` reads, `chunk_size` at a time, each chunk as it came."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.response_headers})
-        take_turns, more = turns(), True
-        while more:
-            chunk = await stream.read(self.chunk_size)
-            more = len(chunk) > 0
-            await send({"type": "http.response.body", "body": chunk, "more_body": more})
-            await take_turns()
+        await send_chunks(read_async(stream, self.chunk_size), send)
 
 # %% ../../nbs/delivery/03_response.ipynb #1757b6be
 @contextmanager
@@ -373,8 +390,8 @@ def failures_logged(
     """Log an exception and raise it again."""
     try:
         yield
-    except (Http404, PermissionDenied):
-        raise  # an answer, not a failure
+    except (Http404, PermissionDenied, ClientDisconnected):
+        raise  # an answer, or a client that has gone: not a failure
     except Exception as error:
         logger.error("Sending %r failed, the connection is cut: %r", what, error)
         raise

@@ -87,11 +87,7 @@ class StorageSource(OffsetSource):
     def lend(self) -> AbstractContextManager[Descriptor | None]:
         return self._opened().lend()
 
-    async def astat(self) -> Stat:
-        return await in_own_thread(self.stat)
-
-    async def aopen(self, start: int = 0, stop: int | None = None) -> Stat:
-        return await in_own_thread(self.open, start, stop)
+    in_thread = staticmethod(in_own_thread)
 
     async def aread(self, start: int, size: int) -> bytes:
         return await self._opened().aread(start, size)

@@ -68,7 +68,7 @@ def content_disposition(
     fallback = name if name.isascii() and name.isprintable() else ascii_name(name)
     escaped = fallback.replace("\\", r"\\").replace('"', r"\"")
     value = f'{kind}; filename="{escaped}"'
-    if escaped != name or "%" in name:
+    if fallback != name or "%" in name:
         value += f"; filename*=UTF-8''{quote(name, safe='')}"
     return value
 

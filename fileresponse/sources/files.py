@@ -99,8 +99,7 @@ class FileLikeSource(OffsetSource):
             raise BlockingIOError("the file is in non-blocking mode and has nothing to read yet")
         return cast(bytes, chunk)
 
-    async def aread(self, start: int, size: int) -> bytes:
-        return await in_own_thread(self.read, start, size)
+    in_thread = staticmethod(in_own_thread)
 
     def release(self) -> None:
         pass  # the source that was given the object closes it
@@ -202,11 +201,11 @@ class FileSource(OffsetSource):
     def lend(self) -> AbstractContextManager[Descriptor | None]:
         return self._opened().lend()
 
+    in_thread = staticmethod(in_own_thread)
+
     async def aread(self, start: int, size: int) -> bytes:
         inner = self._opened()
-        if isinstance(inner, FileLikeSource):
-            return await in_own_thread(self.read, start, size)
-        return await inner.aread(start, size)
+        return await (super().aread(start, size) if isinstance(inner, FileLikeSource) else inner.aread(start, size))
 
     def release(self) -> None:
         inner, self._inner = self._inner, None
@@ -216,7 +215,7 @@ class FileSource(OffsetSource):
 
     async def arelease(self) -> None:
         if isinstance(self._inner, FileLikeSource):
-            await in_own_thread(self.release)
+            await self.in_thread(self.release)
         else:
             self.release()
 

@@ -21,8 +21,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from threading import Lock, local
 from typing import Any, TypeVar, cast
 
-from aiofiles.os import wrap
-
 from ..semantics.answer import Stat
 from ..semantics.headers import CODINGS
 from .base import Descriptor, OffsetSource, UnavailableError
@@ -141,7 +139,7 @@ class DescriptorSource(OffsetSource):
             if cached is not None:
                 return cached
         self.is_cold = True
-        return cast(bytes, await wrap(self._read_by)(read_from_disk, start, size))
+        return await self.in_thread(self._read_by, read_from_disk, start, size)
 
     def _read_by(self, reader: Callable[[int, int, int], Read], start: int, size: int) -> Read:
         raw, users = self._opened()
