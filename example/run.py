@@ -77,7 +77,7 @@ def ignore_further_signals() -> None:
 def start_store(stack: ExitStack) -> None:
     """Run an S3 store until the stack is left, and tell the settings of it; one line if it cannot."""
     from config.paths import DATA_DIR
-    from fileresponse.localstore import object_store
+    from fileresponse.testing import object_store
 
     try:
         store = stack.enter_context(object_store(DATA_DIR / "store"))

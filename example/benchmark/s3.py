@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from fileresponse.localstore import ObjectStore, object_store
+from fileresponse.testing import ObjectStore, object_store
 
 from .harness import PROGRESS, chosen, options, play, stay_in_time, turns, use_client_core, written
 from .load import Item, Wrong, fetch, hold, milliseconds, repeat

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from fileresponse.localstore import free_port
+from tests.tools import free_port
 
 from .load import HOST
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path
-from fileresponse.http import AiobotocoreFileResponse, AiofileFileResponse
-from fileresponse.delivery.file_response import AsyncFileResponse
-from fileresponse.sources.base import OffsetSource, Stat
+from fileresponse.http import AiobotocoreFileResponse, AiofileFileResponse, AsyncFileResponse
+from fileresponse.semantics.answer import Stat
+from fileresponse.sources.base import OffsetSource
 from fileresponse.streams import CSVResponse, ZipResponse
 from fileresponse.views import PathDownloadView
 
@@ -61,9 +61,11 @@ class Troubled(OffsetSource):
         """Size, and nothing else."""
         return Stat(self._size)
 
-    open = stat
+    def open(self, start: int = 0, stop: int | None = None) -> Stat:
+        """The same; there is nothing to open."""
+        return self.stat()
 
-    def close(self) -> None:
+    def release(self) -> None:
         """Nothing is open."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Timer
 
-from fileresponse.localstore import FaultyProxy
+from tests.tools import FaultyProxy
 from tests.objects import BUCKET, MortalStore, behind, mortal_store, put, s3
 from tests.servers import wait_until
 

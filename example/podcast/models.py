@@ -5,7 +5,7 @@ from django.core.files.storage import storages
 from django.db import models
 from django.db.models.fields.files import FieldFile
 from django.urls import reverse
-from fileresponse.semantics.headers import guess_content_type
+from fileresponse.http import guess_content_type
 from fileresponse.s3.storages import storage_source
 
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.generic import CreateView
 from fileresponse.links import ahas_valid_link, make_link
 from fileresponse.media import MediaView
-from fileresponse.delivery.response import AsyncResponse
+from fileresponse.http import AsyncResponse
 from fileresponse.streams import ZipResponse
 from fileresponse.views import ObjectDownloadView
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from fileresponse.semantics.headers import guess_content_type
+from fileresponse.http import guess_content_type
 
 PART = 8 * 1024**2  # bytes; also the most that is in memory
 

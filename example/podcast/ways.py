@@ -7,7 +7,6 @@ from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest
-from fileresponse.handlers import close_sources
 from fileresponse.http import AiobotocoreFileResponse, AsyncFileResponse, StorageFileResponse
 
 from .models import Episode, Show
@@ -198,4 +197,4 @@ async def shown_headers(episode: Episode, request: HttpRequest, key: str) -> lis
     except Http404:
         return [("Status", "404 Not Found")]
     finally:
-        await close_sources(response)
+        await response.arelease()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fileresponse.localstore import ObjectStore
+from fileresponse.testing import ObjectStore
 
 from .objects import with_bucket
 from .servers import COMMANDS, EXAMPLE, Server, running

@@ -13,7 +13,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from fileresponse.localstore import ObjectStore, free_port
+from fileresponse.testing import ObjectStore
+from .tools import free_port
 
 from .servers import HOST, wait_until
 from .stores import answers, program

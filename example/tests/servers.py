@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from fileresponse.localstore import free_port
+from .tools import free_port
 
 EXAMPLE = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"

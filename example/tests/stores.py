@@ -13,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.request import urlopen
 
-from fileresponse.localstore import ObjectStore, free_port, object_store
+from fileresponse.testing import ObjectStore, object_store
+from .tools import free_port
 
 HOST = "127.0.0.1"
 READY_WITHIN = 60  # seconds

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 import psutil
 import pytest
 
-from fileresponse.localstore import free_port
+from .tools import free_port
 
 from .client import fetch
 from .servers import EXAMPLE, HOST, accepts, wait_until

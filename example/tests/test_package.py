@@ -16,7 +16,7 @@ import pytest
 from packaging.metadata import Metadata
 from packaging.requirements import Requirement
 
-from fileresponse.localstore import free_port
+from .tools import free_port
 
 from .servers import HOST, accepts, wait_until
 from .test_project import ROOT, metadata

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from fileresponse.localstore import free_port
+from .tools import free_port
 
 from .conftest import make_file
 from .servers import EXAMPLE, HOST, accepts, wait_until

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from fileresponse.localstore import ObjectStore
+from fileresponse.testing import ObjectStore
 from fileresponse.testing import configure_settings
 
 from .client import download, fetch

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fileresponse.localstore import FaultyProxy, ObjectStore, free_port
+from fileresponse.testing import ObjectStore
+from .tools import FaultyProxy, free_port
 
 from .client import Answer, SlowClient, download, fetch
 from .conftest import MIB

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fileresponse.localstore import ObjectStore
+from fileresponse.testing import ObjectStore
 
 from .client import SlowClient, fetch
 from .conftest import MIB, make_file
