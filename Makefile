@@ -34,9 +34,9 @@ notebooks-test: .venv/dev.stamp
 black-box-test: .venv/dev.stamp
 	@.ci/programs chromium npm
 	@echo "Black-box tests:"
-	@$(TESTS) $(ALL) -m "not measures" -n auto --dist loadfile --no-loadscope-reorder
-	@echo "One after the other, for they measure:"
-	@$(TESTS) $(ALL) -m measures
+	@$(TESTS) $(ALL) -m "not measures" -n auto --dist loadfile --no-loadscope-reorder; status=$$?; \
+	echo "One after the other, for they measure:"; \
+	$(TESTS) $(ALL) -m measures && exit $$status
 
 coverage:  ## the notebooks, and which lines and branches of the package they leave out; `make test COVERAGE=1` does it on the way
 	@$(MAKE) --no-print-directory notebooks-test COVERAGE=1
