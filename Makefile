@@ -3,10 +3,11 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c .ci/constraints.txt
+TESTS := $(BIN)/pytest example/tests
 METADATA := setup.py settings.ini pyproject.toml .ci/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test notebooks-test black-box-test coverage test-stores test-matrix check lint sync export docs build release conformance faults bench bench-s3 bench-streams fuzz text notebooks constraints figures clean
+.PHONY: help run test test-all notebooks-test black-box-test coverage test-stores test-matrix check lint sync export docs build release conformance faults bench bench-s3 bench-streams fuzz text notebooks constraints figures clean
 
 help:  ## list the targets
 	@echo "Targets:"
@@ -15,7 +16,12 @@ help:  ## list the targets
 run: .venv/run.stamp  ## run the example at http://127.0.0.1:8000/ (PORT= changes it)
 	@$(BIN)/python example/run.py --port $(PORT)
 
-test: notebooks-test black-box-test  ## run every notebook, then the example on real servers
+test: notebooks-test black-box-test  ## run every notebook, then the example on real servers: five minutes
+
+test-all:  ## the same with every server, store and long case, what the notebooks leave out, two more Pythons: half an hour
+	@$(MAKE) --no-print-directory notebooks-test COVERAGE=1
+	@$(MAKE) --no-print-directory black-box-test ALL="--all --store juicefs,seaweedfs,ceph"
+	@$(MAKE) --no-print-directory test-matrix PAIRS="3.10-5.2 3.13-6.1"
 
 notebooks-test: export COVERAGE_FILE := $(CURDIR)/.venv/coverage/data
 notebooks-test: .venv/dev.stamp
@@ -28,14 +34,16 @@ notebooks-test: .venv/dev.stamp
 black-box-test: .venv/dev.stamp
 	@.ci/programs chromium npm
 	@echo "Black-box tests:"
-	@$(BIN)/pytest example/tests
+	@$(TESTS) $(ALL) -m "not measures" -n auto --dist loadfile --no-loadscope-reorder; status=$$?; \
+	echo "One after the other, for they measure:"; \
+	$(TESTS) $(ALL) -m measures && exit $$status
 
 coverage:  ## the notebooks, and which lines and branches of the package they leave out; `make test COVERAGE=1` does it on the way
 	@$(MAKE) --no-print-directory notebooks-test COVERAGE=1
 
 test-stores: .venv/dev.stamp  ## the tests of S3 against SeaweedFS and Ceph (Debian: radosgw ceph-mon ceph-osd)
 	@echo "Black-box tests with other stores:"
-	@$(BIN)/pytest example/tests/test_s3.py example/tests/test_s3_faults.py --store seaweedfs,ceph
+	@$(TESTS)/test_s3.py example/tests/test_s3_faults.py --all --store seaweedfs,ceph
 
 test-matrix: .venv/dev.stamp  ## all notebooks and some tests on each Python and Django: 20 minutes (PAIRS="3.10-5.2 3.13-6.1")
 	@$(BIN)/python .ci/matrix.py $(PAIRS)

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 UV = str(Path(sys.executable).parent / "uv")
 TESTS = [f"example/tests/test_{name}.py" for name in ("downloads", "endings", "media", "semantics")]
 QUICK = "not 1073741824 and not gigabyte"  # what these versions could change has nothing to do with size
+PYTEST = ["pytest", *TESTS, "--all", "-k", QUICK]
 
 
 def default_pairs() -> list[str]:
@@ -100,7 +101,8 @@ def passes(pair: str) -> bool:
     commands = (
         ["python", "-c", versions],
         ["nbdev-test", "--cell-timeout", "60"],
-        ["pytest", *TESTS, "-k", QUICK],
+        [*PYTEST, "-m", "not measures", "-n", "auto", "--dist", "loadfile"],
+        [*PYTEST, "-m", "measures"],
     )
     for name, *arguments in commands:
         if subprocess.run([programs / name, *arguments], cwd=ROOT, env=env).returncode:

@@ -1,10 +1,12 @@
 """Fixtures: the example's data, and the example under each server."""
 
+import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,25 +19,71 @@ from .stores import STORES, missing
 
 MIB = 1 << 20
 DEFAULT_STORE = "juicefs"
+LEFT_OUT = pytest.StashKey[int]()
+# Only with `--all`: servers that take a way through this library that another one takes, too. What stays, takes each:
+# the handler (uvicorn), the middleware under Django's own (uvicorn-stock) and under WSGI (gunicorn); and for zero-copy
+# both protocols, both loops, and the worker of gunicorn.
+ALIKE = {"hypercorn", "anycorn", "daphne", "granian", "asyncio-httptools", "uvloop-h11"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--store`, for `make test-stores`."""
+    """`--all`, for `make test-all`, and `--store`, for `make test-stores`."""
+    parser.addoption("--all", action="store_true", help="the long combinations, too")
     text = f"S3 stores to test with, separated by commas: {', '.join(STORES)}"
     parser.addoption("--store", default=DEFAULT_STORE, help=text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A mark for what takes long and says little more."""
-    config.addinivalue_line("markers", "thorough: only where stores are named with --store")
+    """A mark for what takes long and says little more, and one for what must have the machine for itself."""
+    marks = {
+        "thorough(but=())": "only with --all, except on the servers of these names",
+        "measures": "times, memory or descriptors: not while other tests run",
+    }
+    for mark, meaning in marks.items():
+        config.addinivalue_line("markers", f"{mark}: {meaning}")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, for tests often wait."""
+    return (os.cpu_count() or 1) + 1
+
+
+def chosen(names: Iterable[str], config: pytest.Config) -> list[str]:
+    """Those servers that are not left out."""
+    return [name for name in names if config.getoption("--all") or name not in ALIKE]
+
+
+def words(item: pytest.Item) -> dict[str, str]:
+    """The names among the parameters of a test."""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    return {name: value for name, value in params.items() if isinstance(value, str)}
+
+
+def is_left_out(item: pytest.Item) -> bool:
+    """Whether only `--all` runs it."""
+    mark, names = item.get_closest_marker("thorough"), set(words(item).values())
+    return bool(names & ALIKE) if mark is None else not names & set(mark.kwargs.get("but", ()))
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """`make test` need not be thorough; what it leaves out is counted as deselected."""
-    if config.getoption("--store") == DEFAULT_STORE:
-        left_out = [item for item in items if item.get_closest_marker("thorough")]
+    """`make test` need not be thorough; what it leaves out is counted as deselected, and said."""
+    if not config.getoption("--all"):
+        left_out = [item for item in items if is_left_out(item)]
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+        items[:] = [item for item in items if not is_left_out(item)]
+        config.stash[LEFT_OUT] = len(left_out)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was left out, in one line; and what tests have to tell, in one each."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, text in getattr(report, "user_properties", ()):
+                if name == "told" and report.when == "call":
+                    terminalreporter.write_line(text)
+    if left_out := terminalreporter.config.stash.get(LEFT_OUT, 0):
+        terminalreporter.write_line(f"{left_out} tests deselected; `make test-all` runs them")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -63,19 +111,30 @@ def make_file(path: Path, size: int) -> str:
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example's data folder, as `make run` would fill it."""
-    folder = tmp_path_factory.mktemp("data")
-    env = {**os.environ, "EXAMPLE_DATA": str(folder)}
-    for command in (["migrate", "--verbosity", "0"], ["make_samples", "--large-mb", "8"]):
-        subprocess.run(
-            [sys.executable, "manage.py", *command],
-            cwd=EXAMPLE,
-            env=env,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder as `make run` would fill it, to be copied: made by one worker, which lets the others wait."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, env = base / "samples", {**os.environ, "EXAMPLE_DATA": str(base / "making")}
+    with (base / "samples.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            for command in (["migrate", "--verbosity", "0"], ["make_samples", "--large-mb", "8"]):
+                subprocess.run(
+                    [sys.executable, "manage.py", *command],
+                    cwd=EXAMPLE,
+                    env=env,
+                    check=True,
+                    stdout=subprocess.DEVNULL,
+                )
+            (base / "making").rename(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def data(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A worker's own."""
+    return shutil.copytree(samples, tmp_path_factory.mktemp("data"), dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="session")

@@ -124,6 +124,7 @@ def test_two_versions_are_never_glued(
     assert sha256(target) == sha256(path)
 
 
+@pytest.mark.thorough(but=["uvicorn"])
 @pytest.mark.parametrize("name", ["episode-01.wav", "page.html"])
 def test_redbot_has_nothing_to_complain_about(server: Server, media: Path, name: str) -> None:
     if name == "page.html":
@@ -149,6 +150,7 @@ def test_redbot_has_nothing_to_complain_about(server: Server, media: Path, name:
         (media / name).unlink()
 
 
+@pytest.mark.thorough(but=["uvicorn"])
 def test_chromium_seeks(server: Server, media: Path) -> None:
     seconds = 1800
     with wave.open(str(media / "long.wav"), "wb") as sound:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import django
@@ -56,15 +57,17 @@ def number(pattern: str, output: str) -> int:
     return int(found[1])
 
 
-def test_djangos_own_tests_pass(tests: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_djangos_own_tests_pass(
+    tests: Path, record_property: Callable[[str, object], None]
+) -> None:
     runs = {handler: start(handler, tests) for handler in ("stock", "ours")}
     outputs = {handler: run.communicate(timeout=300)[1] for handler, run in runs.items()}
     stock, ours = (number(r"Ran (\d+) tests", outputs[handler]) for handler in ("stock", "ours"))
     served = number(r"Requests served: (\d+)", outputs["ours"])
-    with capsys.disabled():
-        print(
-            f"\nDjango {django.__version__}: {ours} of its own tests, {served} requests; {stock} with its own handler"
-        )
+    record_property(
+        "told",
+        f"Django {django.__version__}: {ours} of its own tests, {served} requests; {stock} with its own handler",
+    )
     assert {handler: run.returncode for handler, run in runs.items()} == {"stock": 0, "ours": 0}, (
         outputs["ours"]
     )

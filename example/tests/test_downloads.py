@@ -48,7 +48,13 @@ def test_every_link_of_the_page_gives_the_bytes_of_its_file(server: Server, medi
             assert answer.sha256 == hashlib.sha256(content).hexdigest(), link
 
 
-@pytest.mark.parametrize("size", [0, 1, 4096, 65536, 65537, 10 * MIB, 1024 * MIB])
+@pytest.mark.parametrize(
+    "size",
+    [
+        *(0, 1, 4096, 65536, 65537, 10 * MIB),
+        pytest.param(1024 * MIB, marks=pytest.mark.thorough(but=["uvicorn"])),
+    ],
+)
 def test_any_size_arrives_whole(server: Server, media: Path, size: int) -> None:
     path = media / "sized.bin"
     sha256 = make_file(path, size)
@@ -66,6 +72,7 @@ def test_any_size_arrives_whole(server: Server, media: Path, size: int) -> None:
         path.unlink()
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize(
     "server", sorted(COMMANDS.keys() - {"daphne"}), indirect=True
 )  # it has no back-pressure

@@ -71,6 +71,7 @@ def test_hanging_up_leaks_nothing(server: Server, media: Path) -> None:
     assert fetch(server.port, "/ping").body == b"pong"
 
 
+@pytest.mark.measures
 def test_64_downloads_at_once(uvicorn: Server, media: Path) -> None:
     path = media / "hundred.bin"
     sha256 = make_file(path, 100_000_000)

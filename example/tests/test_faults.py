@@ -8,6 +8,7 @@ from faults.__main__ import GROUPS, SURROUNDINGS
 from faults.hostile import all_right
 from faults.place import Answer, Fault, Place, run, started
 
+pytestmark = pytest.mark.measures
 FAULTS = [
     fault
     for group in GROUPS.values()
@@ -27,7 +28,10 @@ def surroundings() -> Iterator[dict[str, str]]:
         yield env
 
 
-@pytest.fixture(scope="module", params=["uvicorn, sendfile", "gunicorn"])
+@pytest.fixture(
+    scope="module",
+    params=["uvicorn, sendfile", pytest.param("gunicorn", marks=pytest.mark.thorough)],
+)
 def place(
     request: pytest.FixtureRequest,
     surroundings: dict[str, str],

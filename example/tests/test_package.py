@@ -46,9 +46,11 @@ def needs_network(*command: str | Path, cwd: Path) -> None:
     try:
         run(*command, cwd=cwd)
     except AssertionError as error:
-        if os.environ.get("CI") or not re.search("connection|resolution|urlopen", str(error)):
+        if os.environ.get("CI") or not re.search(
+            "connection|resolution|urlopen|Failed to fetch", str(error)
+        ):
             raise
-        pytest.skip("pip cannot download")
+        pytest.skip("nothing can be downloaded")
 
 
 def built(folder: Path) -> Path:
@@ -76,7 +78,7 @@ def wheel(dist: Path) -> Path:
 def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project outside the tree, the README's view in it, and a new environment with the wheel alone."""
     folder = tmp_path_factory.mktemp("site")
-    run(sys.executable, "-m", "venv", ".venv", cwd=folder)
+    run(sys.executable, "-m", "venv", "--without-pip", ".venv", cwd=folder)
     install(folder, wheel)
     (folder / "episodes").mkdir()
     (folder / "episodes" / "1.mp3").write_bytes(b"all the sound of episode one")
@@ -101,7 +103,8 @@ application = get_asgi_application()
 
 def install(site: Path, *packages: str | Path) -> None:
     """Install into the new environment, in the versions that are tested."""
-    pip = [site / ".venv" / "bin" / "python", "-m", "pip", "install", "--quiet"]
+    uv = Path(sys.executable).with_name("uv")  # what pip would install, in a tenth of its time
+    pip = [uv, "pip", "install", "--quiet", "--python", site / ".venv" / "bin" / "python"]
     needs_network(*pip, "-c", ROOT / ".ci" / "constraints.txt", *packages, cwd=site)
 
 
@@ -117,6 +120,7 @@ def readme_blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
 
 
+@pytest.mark.thorough
 def test_two_builds_are_the_same_byte_for_byte(dist: Path, tmp_path: Path) -> None:
     umask = os.umask(0o077)  # of somebody else
     try:

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import urllib.error
@@ -46,12 +47,13 @@ def run(command: str, folder: Path) -> None:
     )  # fmt: skip
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project that the first steps make, with a file."""
     _, start, enter, *further = blocks("sh")[0].splitlines()
-    run(start, tmp_path)
-    folder = tmp_path / enter.removeprefix("cd ")
+    base = tmp_path_factory.mktemp("readme")
+    run(start, base)
+    folder = base / enter.removeprefix("cd ")
     for command in further:
         run(command, folder)
     (folder / "episodes").mkdir()
@@ -60,6 +62,12 @@ def project(tmp_path: Path) -> Path:
     with (folder / "mysite" / "settings.py").open("a") as settings:
         settings.write(blocks("python")[1])
     return folder
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path) -> Path:
+    """A copy of it, for one server."""
+    return shutil.copytree(made, tmp_path / made.name)
 
 
 def change_asgi(folder: Path) -> None:

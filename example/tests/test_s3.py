@@ -22,6 +22,7 @@ from fileresponse.testing import ObjectStore
 from fileresponse.testing import configure_settings
 
 from .client import download, fetch
+from .conftest import chosen
 from .objects import BUCKET, noise, put, s3, sha256, variables
 from .servers import COMMANDS, EXAMPLE, Server, running, wait_until
 from .test_semantics import comparable
@@ -53,10 +54,14 @@ def objects(store: ObjectStore) -> ObjectStore:
 
 @pytest.fixture(scope="module")
 def servers(
-    objects: ObjectStore, store_name: str, data: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    objects: ObjectStore,
+    store_name: str,
+    data: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[list[Server]]:
     """The example under several servers at the same time, with the same store."""
-    names = list(COMMANDS) if store_name == "juicefs" else ["uvicorn", "gunicorn"]
+    names = chosen(COMMANDS if store_name == "juicefs" else ["uvicorn", "gunicorn"], request.config)
     logs, env = tmp_path_factory.mktemp("logs"), variables(objects)
     with ExitStack() as stack:
         started = [stack.enter_context(running(name, data, logs / name, env=env)) for name in names]

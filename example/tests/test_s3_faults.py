@@ -21,7 +21,6 @@ from .objects import behind, mortal_store, noise, put, sha256, variables
 from .servers import HOST, Server, running, wait_until
 
 THREE = ("uvicorn", "granian", "gunicorn")
-TWO_AND_ONE = ["uvicorn", "gunicorn", pytest.param("granian", marks=pytest.mark.thorough)]
 THREADS = {"gunicorn": ("--threads", "50")}
 KEY, SIZE = "faults.bin", 32 * MIB  # more than fits in all buffers between the store and a client
 PATH, WINDOW = f"/object/{KEY}", 1 << 16
@@ -172,7 +171,8 @@ def assert_refused(answer: Answer, status: int, log: str, setting: str, store: O
     assert "Traceback" not in log
 
 
-@pytest.mark.parametrize("name", TWO_AND_ONE)
+@pytest.mark.thorough(but=["uvicorn"])
+@pytest.mark.parametrize("name", THREE)
 @pytest.mark.parametrize(
     ("status", "setting", "value"),
     [
@@ -205,7 +205,7 @@ def test_a_wrong_setting_is_named(
         assert value not in server.log
 
 
-@pytest.mark.parametrize("name", TWO_AND_ONE)
+@pytest.mark.parametrize("name", THREE)
 def test_a_store_that_dies_and_comes_back(data: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "store").mkdir()
     with mortal_store(tmp_path / "store") as mortal:
@@ -237,7 +237,9 @@ async def hang_up_somewhere(port: int, chance: random.Random) -> None:
         await asyncio.sleep(chance.random() / 100)
 
 
-@pytest.mark.parametrize("number", [300, pytest.param(1000, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(
+    "number", [100, *(pytest.param(many, marks=pytest.mark.thorough) for many in (300, 1000))]
+)
 @pytest.mark.parametrize("name", ["uvicorn", "gunicorn"])
 def test_clients_that_hang_up_leave_nothing_behind(
     juicefs: ObjectStore, data: Path, tmp_path: Path, name: str, number: int

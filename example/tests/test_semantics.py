@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .client import Answer, fetch
-from .conftest import make_file
+from .conftest import chosen, make_file
 from .servers import COMMANDS, Server, running
 
 SIZE = 300_000
@@ -19,8 +19,11 @@ ADDED_BY_SERVERS = {"date", "server", "connection", "transfer-encoding", "keep-a
 
 
 @pytest.fixture(scope="module")
-def servers(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
-    """The example under all servers at the same time, with files of its own."""
+def servers(
+    request: pytest.FixtureRequest, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Server]]:
+    """The example under several servers at the same time, with files of its own."""
+    names = chosen(COMMANDS, request.config)
     media = data / "media"
     make_file(media / "semantics.bin", SIZE)
     (media / "page.html").write_bytes(PAGE)
@@ -29,7 +32,7 @@ def servers(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[li
         os.utime(media / name, (1_774_353_600, 1_774_353_600))
     with ExitStack() as stack:
         logs = tmp_path_factory.mktemp("logs")
-        yield [stack.enter_context(running(name, data, logs / name)) for name in COMMANDS]
+        yield [stack.enter_context(running(name, data, logs / name)) for name in names]
     for name in ("semantics.bin", "page.html", "page.html.gz"):
         (media / name).unlink()
 

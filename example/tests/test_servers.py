@@ -185,6 +185,7 @@ def connections(server: Server) -> list[object]:
     return [one for one in server.worker().net_connections() if one.status == "ESTABLISHED"]
 
 
+@pytest.mark.measures
 def test_slow_reader(server: Server, files: Files) -> None:
     memory = server.memory()
     clients = [SlowClient(server.port, "/whole?name=large", window=WINDOW) for _ in range(4)]
@@ -228,6 +229,7 @@ def test_client_that_never_reads(name: str, files: Files, tmp_path: Path) -> Non
         assert "Traceback" not in server.log
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("name", IMPATIENT)
 def test_slow_is_not_never(name: str, files: Files, tmp_path: Path) -> None:
     with started(name, files, tmp_path / "log") as server:

@@ -138,6 +138,7 @@ def check_rows(answer: Received, packed: bool = False) -> None:
     assert all(arrival < later for arrival, later in zip(arrivals[:-1], made[1:], strict=True))
 
 
+@pytest.mark.measures
 def test_rows_arrive_as_they_are_made(server: Server) -> None:
     urls = [
         f"/rows/{kind}/big.csv?pause={PAUSE}&rows={ROWS}&buffer={buffer}"
@@ -151,6 +152,7 @@ def test_rows_arrive_as_they_are_made(server: Server) -> None:
         check_rows(answer)
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("name", ["uvicorn", "gunicorn"])
 def test_compressed_rows_can_be_read_as_they_are_made(
     name: str, tmp_path: Path, files: Path
@@ -241,6 +243,7 @@ def unfinished(there: dict[str, int]) -> int:
     return there["entered"] - there["left"]
 
 
+@pytest.mark.measures
 def test_clients_that_hang_up_leave_nothing_behind(server: Server) -> None:
     kinds = kinds_for(server)
     asyncio.run(leave(server.port, kinds, 3 * AT_ONCE, 3 * AT_ONCE))  # thread pools grow
@@ -269,6 +272,7 @@ def test_a_producer_that_breaks_is_no_clean_end(server: Server, kind: str) -> No
     assert fetch(server.port, "/ping").body == b"pong"
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("kind", ["async-busy", "async-empty"])
 def test_generators_that_never_suspend_starve_nobody(server: Server, kind: str) -> None:
     if kind in NEVER_NOTICED.get(server.name, ()):
@@ -298,6 +302,7 @@ def test_generators_that_never_suspend_starve_nobody(server: Server, kind: str) 
     wait_for_state(server, lambda there: unfinished(there) <= before)
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("kind", ["sync-busy", "async-busy", "csv-async", "zip"])
 def test_a_client_that_does_not_read_stops_the_producer(server: Server, kind: str) -> None:
     if server.name == "daphne":
