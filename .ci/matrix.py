@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 UV = str(Path(sys.executable).parent / "uv")
-TESTS = [f"example/tests/test_{name}.py" for name in ("downloads", "endings", "media", "semantics")]
+TESTS = [f"example/tests/test_{name}.py" for name in ("django_suite", "downloads", "endings", "media", "semantics")]
 QUICK = "not 1073741824 and not gigabyte"  # what these versions could change has nothing to do with size
 PYTEST = ["pytest", *TESTS, "--all", "-k", QUICK]
 

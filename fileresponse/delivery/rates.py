@@ -1,4 +1,4 @@
-"""At most so many bytes per second: evenly, and without a thread where there is an event loop.
+"""Limit a download to so many bytes per second, evenly, and without a thread on an event loop.
 
 Docs: https://fileresponse.example/docs/delivery/rates.html.md"""
 
@@ -14,19 +14,11 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, 
 from contextlib import aclosing
 from typing import Any
 
-# %% ../../nbs/delivery/01_rates.ipynb #20e5e306
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]  # an ASGI server's `send`
-
-# %% ../../nbs/delivery/01_rates.ipynb #cc5f3798
-_PIECES_PER_SECOND = 20
-_LARGEST_PIECE = 64 * 1024  # bytes
-_BURST = 0.5  # seconds
-
-
+# %% ../../nbs/delivery/01_rates.ipynb #06dc4689
 def checked_rate(
-    max_rate: int | None,  # bytes per second; `None`: as fast as it goes
+    max_rate: int | None,  # bytes per second, at least 1; `None`: no limit
 ) -> int | None:
-    """A rate that can work; `TypeError` or `ValueError` otherwise."""
+    """The limit, if it is valid; `TypeError` or `ValueError` otherwise."""
     if max_rate is None:
         return None
     if isinstance(max_rate, bool) or not isinstance(max_rate, int):
@@ -34,6 +26,11 @@ def checked_rate(
     if max_rate < 1:
         raise ValueError(f"max_rate must be at least 1 byte per second, not {max_rate}")
     return max_rate
+
+# %% ../../nbs/delivery/01_rates.ipynb #345581bc
+_PIECES_PER_SECOND = 20
+_LARGEST_PIECE = 64 * 1024  # bytes
+_BURST = 0.5  # seconds
 
 
 class Throttle:
@@ -51,14 +48,14 @@ class Throttle:
         self,
         chunk: bytes,
     ) -> Iterator[bytes]:
-        """The chunk, in parts that are small enough."""
+        """The chunk, cut into pieces of at most `piece_size` bytes."""
         for start in range(0, len(chunk), self.piece_size):
             yield chunk[start : start + self.piece_size]
 
     def delay(
         self,
         size: int,  # bytes of the next piece
-        now: float,  # seconds, of any clock that only goes on
+        now: float,  # seconds, from any monotonic clock
     ) -> float:  # seconds
         """How long to wait before the next piece is sent."""
         due = now if self._due is None else max(self._due, now - _BURST)
@@ -73,7 +70,7 @@ class Throttle:
         if delay := self.delay(size, time.monotonic()):
             await asyncio.sleep(delay)
 
-# %% ../../nbs/delivery/01_rates.ipynb #38e4a444
+# %% ../../nbs/delivery/01_rates.ipynb #90174622
 async def athrottled(
     chunks: AsyncIterable[bytes],
     max_rate: int,  # bytes per second
@@ -86,7 +83,7 @@ async def athrottled(
                 await throttle.wait_for(len(piece))
                 yield piece
 
-
+# %% ../../nbs/delivery/01_rates.ipynb #b6e394b8
 def throttled(
     chunks: Iterable[bytes],
     max_rate: int,  # bytes per second
@@ -98,12 +95,15 @@ def throttled(
             time.sleep(throttle.delay(len(piece), time.monotonic()))
             yield piece
 
-# %% ../../nbs/delivery/01_rates.ipynb #586a9ff0
+# %% ../../nbs/delivery/01_rates.ipynb #60a57513
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]  # an ASGI server's `send`
+
+
 def slowed(
     send: Send,
     max_rate: int,  # bytes per second
 ) -> Send:
-    """An ASGI server's `send`, called at most that fast."""
+    """An ASGI server's `send`, limited to a rate."""
     throttle = Throttle(max_rate)
 
     async def wait_and_send(event: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What identifies one version of a file, and what to answer a client that asks whether its copy is still good.
+"""Make the validators of a file, and evaluate the conditions of a request against them.
 
 Docs: https://fileresponse.example/docs/semantics/conditions.html.md"""
 
@@ -15,12 +15,12 @@ from datetime import datetime, timezone
 from email.utils import formatdate
 from functools import lru_cache
 
-# %% ../../nbs/semantics/02_conditions.ipynb #fc67e97d
+# %% ../../nbs/semantics/02_conditions.ipynb #616d569e
 def make_etag(
     size: int,  # bytes
     mtime_ns: int,  # nanoseconds since the epoch
     coding: str = "",  # content-coding, such as `gzip`; empty: none
-) -> str:  # with its quotes, as it stands in the header
+) -> str:  # with its quotes, as in the header
     """A strong entity tag for one version of a file (RFC 9110 §8.8.3)."""
     return f'"{mtime_ns:x}-{size:x}{coding and "-" + coding}"'
 
@@ -48,7 +48,7 @@ def matches(
     *,
     strong: bool,  # which comparison
 ) -> bool:
-    """Whether one of the tags in a header is that of the file (RFC 9110 §13.1.1, §13.1.2)."""
+    """Whether a header names the file's tag (RFC 9110 §13.1.1, §13.1.2)."""
     if header.strip(" \t") == "*":
         return True
     if etag is None or (strong and etag.startswith("W/")):
@@ -63,15 +63,15 @@ DATE_LAG = 2  # seconds that a server's `Date` may lag behind
 
 def make_last_modified(
     mtime_ns: int,  # nanoseconds since the epoch
-    now: float,  # seconds since the epoch, the time of the answer
+    now: float,  # seconds since the epoch
 ) -> str:
-    """The `Last-Modified` date, never later than the answer's `Date` (RFC 9110 §8.8.2)."""
+    """A `Last-Modified` value, never later than the response's `Date` (RFC 9110 §8.8.2)."""
     return _http_date(min(mtime_ns // 10**9, int(now) - DATE_LAG))
 
 
 @lru_cache(1024)
 def _http_date(seconds: int) -> str:
-    """A date as HTTP has it (RFC 9110 §5.6.7)."""
+    """A date in HTTP's own format (RFC 9110 §5.6.7)."""
     return formatdate(seconds, usegmt=True)
 
 # %% ../../nbs/semantics/02_conditions.ipynb #b94866ca
@@ -113,17 +113,20 @@ def check_conditions(
     now: float = 0,  # seconds since the epoch
 ) -> int:  # 200: go on, 304 or 412: stop here
     """Evaluate the preconditions of a `GET` or `HEAD` in their order (RFC 9110 §13.2.2)."""
-    unmodified_since, modified_since = (parse_date(headers.get(f"If-{kind}-Since"), now) for kind in ("Unmodified", "Modified"))
     if (if_match := headers.get("If-Match")) is not None:
         if not matches(if_match, etag, strong=True):
             return 412
-    elif unmodified_since is not None and last_modified is not None and last_modified > unmodified_since:
+    elif _has_changed(last_modified, headers.get("If-Unmodified-Since"), now):
         return 412
     if (if_none_match := headers.get("If-None-Match")) is not None:
         return 304 if matches(if_none_match, etag, strong=False) else 200
-    if modified_since is not None and last_modified is not None and last_modified <= modified_since:
-        return 304
-    return 200
+    return 304 if _has_changed(last_modified, headers.get("If-Modified-Since"), now) is False else 200
+
+
+def _has_changed(last_modified: int | None, since: str | None, now: float) -> bool | None:
+    """Whether the file has changed since a date; `None`: no date, or a malformed one."""
+    date = parse_date(since, now)
+    return None if date is None or last_modified is None else last_modified > date
 
 # %% ../../nbs/semantics/02_conditions.ipynb #24ad871e
 def if_range_holds(

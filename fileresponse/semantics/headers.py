@@ -1,4 +1,4 @@
-"""What a file's name says about its answer, and which of its compressed forms a client takes.
+"""Content type and disposition from a file's name, and the compressed form that a client prefers.
 
 Docs: https://fileresponse.example/docs/semantics/headers.html.md"""
 
@@ -35,9 +35,9 @@ def guess_content_type(
 
 # %% ../../nbs/semantics/03_headers.ipynb #fc82f9af
 def base_name(
-    name: str,  # as the caller or the file system has it
+    name: str,  # a name or a path, from anywhere
 ) -> str:
-    """The last part of a path, free of characters that have no place in a file name."""
+    """The last part of a path, without characters that do not belong in a file name."""
     last = posixpath.basename(name)
     if last.isprintable() and len(last) <= 255:
         return last
@@ -57,7 +57,7 @@ def ascii_name(
 
 
 def content_disposition(
-    as_attachment: bool,  # `True`: save it, `False`: show it where that is possible
+    as_attachment: bool,  # `True`: save the file; `False`: show it if the browser can
     filename: str,  # a name or a path; only its last part is sent
 ) -> str | None:  # `None`: no header is needed
     """A `Content-Disposition` value (RFC 6266 §4)."""

@@ -1,4 +1,4 @@
-"""Iterate across the border between blocking and asynchronous code, item by item, never by collecting a list.
+"""Iterate blocking iterables on an event loop and asynchronous ones in a thread, one item at a time.
 
 Docs: https://fileresponse.example/docs/sources/bridge.html.md"""
 
@@ -45,30 +45,32 @@ async def as_async(
             await sync_to_async(close)()
 
 
+
+# %% ../../nbs/sources/02_bridge.ipynb #4133953c
 async def read_async(
-    file: Any,  # has `await read(size)`, which is empty at the end
-    size: int,  # bytes or characters at a time
+    file: Any,  # has `await file.read(size)`, empty at the end
+    size: int,  # bytes or characters at a time, 1 or more
 ) -> AsyncGenerator[Any, None]:
-    """Iterate over what an asynchronous file reads."""
+    """Iterate an asynchronous file by size."""
     while chunk := await file.read(size):
         yield chunk
 
-# %% ../../nbs/sources/02_bridge.ipynb #4133953c
-_TURN = 0.0005  # seconds for which a coroutine may keep the event loop to itself
+# %% ../../nbs/sources/02_bridge.ipynb #b600ca2c
+_TURN = 0.0005  # seconds that a coroutine may run without yielding
 
 
 def turns() -> Callable[[], Awaitable[None]]:
-    """A function to await in every round of a loop that may never wait otherwise."""
-    loop, others_had_theirs, until = asyncio.get_running_loop(), True, 0.0
+    """Make a function to await in each round of a loop that may otherwise never yield."""
+    loop, others_ran, until = asyncio.get_running_loop(), True, 0.0
 
     def note() -> None:
-        nonlocal others_had_theirs
-        others_had_theirs = True
+        nonlocal others_ran
+        others_ran = True
 
     async def take_turns() -> None:
-        nonlocal others_had_theirs, until
-        if others_had_theirs:
-            others_had_theirs, until = False, loop.time() + _TURN
+        nonlocal others_ran, until
+        if others_ran:
+            others_ran, until = False, loop.time() + _TURN
             loop.call_soon(note)
         elif loop.time() > until:
             await asyncio.sleep(0)
@@ -77,9 +79,9 @@ def turns() -> Callable[[], Awaitable[None]]:
 
 # %% ../../nbs/sources/02_bridge.ipynb #2cd71aaf
 async def pulled(
-    push: Callable[[Callable[[T], Awaitable[None]]], Awaitable[None]],  # called with a `send`
+    push: Callable[[Callable[[T], Awaitable[None]]], Awaitable[None]],  # called with `send`, which takes one item
 ) -> AsyncGenerator[T, None]:
-    """Iterate over what a coroutine sends; it is cancelled when the reader stops."""
+    """Iterate the items that a coroutine sends; it is cancelled when the reader stops."""
     sender, receiver = create_memory_object_stream[T](0)
 
     async def run() -> None:
@@ -100,7 +102,7 @@ async def pulled(
 
 # %% ../../nbs/sources/02_bridge.ipynb #3d870aca
 class BackgroundLoop:
-    """An event loop in a thread of its own, with anyio's portal to it."""
+    """An event loop in a separate thread, with anyio's portal to it."""
 
     def __init__(self) -> None:
         ready: Future[BlockingPortal] = Future()
@@ -114,7 +116,7 @@ class BackgroundLoop:
         except BaseException as error:
             if not ready.done():
                 ready.set_exception(error)
-            elif not isinstance(error, RuntimeError):  # late at exit, Python lets the loop end no threads
+            elif not isinstance(error, RuntimeError):  # late at exit, Python no longer lets the loop join threads
                 raise
 
     async def _serve(self, ready: "Future[BlockingPortal]") -> None:
@@ -124,9 +126,9 @@ class BackgroundLoop:
 
     def stop(
         self,
-        patience: float = 5,  # seconds for what is still running to be cancelled
+        patience: float = 5,  # seconds to wait for its tasks to clean up
     ) -> None:
-        """End it; what still runs on it is cancelled."""
+        """Cancel its tasks and end it."""
         self.portal.start_task_soon(self.portal.stop, True)
         self._thread.join(patience)
 
@@ -136,7 +138,7 @@ _background: BackgroundLoop | None = None
 
 
 def portal() -> BlockingPortal:
-    """The portal to the process's background loop, which is started if it has not been yet."""
+    """The portal to the background loop of this process, started on first use."""
     global _background
     with _lock:
         if _background is None:
@@ -144,8 +146,8 @@ def portal() -> BlockingPortal:
         return _background.portal
 
 
-def _forget_parents_loop() -> None:
-    """A forked process has none of its parent's threads."""
+def _forget_loop() -> None:
+    """Drop the parent's loop in a forked process, which has none of its threads."""
     global _background, _lock
     _background, _lock = None, Lock()
 
@@ -156,10 +158,8 @@ def _stop_at_exit() -> None:
 
 # %% ../../nbs/sources/02_bridge.ipynb #eb6df717
 atexit.register(_stop_at_exit)
-
-# %% ../../nbs/sources/02_bridge.ipynb #d3d30815
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_parents_loop)
+    os.register_at_fork(after_in_child=_forget_loop)
 
 # %% ../../nbs/sources/02_bridge.ipynb #cff52de7
 async def _send_all(content: AsyncIterable[T], send: Callable[[T], Awaitable[None]]) -> None:
