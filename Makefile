@@ -16,9 +16,9 @@ help:  ## list the targets
 run: .venv/run.stamp  ## run the example at http://127.0.0.1:8000/ (PORT= changes it)
 	@$(BIN)/python example/run.py --port $(PORT)
 
-test: notebooks-test black-box-test  ## run every notebook, then the example on real servers: five minutes
+test: notebooks-test black-box-test  ## run every notebook, then each behaviour of the example on real servers
 
-test-all:  ## the same with every server, store and long case, what the notebooks leave out, two more Pythons: half an hour
+test-all:  ## the same with every server, store and long case, what the notebooks leave out, two more Pythons
 	@$(MAKE) --no-print-directory notebooks-test COVERAGE=1
 	@$(MAKE) --no-print-directory black-box-test ALL="--all --store juicefs,seaweedfs,ceph"
 	@$(MAKE) --no-print-directory test-matrix PAIRS="3.10-5.2 3.13-6.1"

@@ -11,7 +11,14 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILD = ["build", "--quiet", "--installer", "uv", "--dependency-constraints-txt", str(ROOT / ".ci" / "constraints.txt")]
+BUILD = [
+    "build",
+    "--quiet",
+    "--installer",
+    "uv",
+    "--dependency-constraints-txt",
+    str(ROOT / ".ci" / "constraints.txt"),
+]
 
 
 def git(*arguments: str) -> bytes:
