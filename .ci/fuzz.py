@@ -9,9 +9,15 @@ import time
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from fileresponse.semantics.conditions import check_conditions, if_range_holds, parse_date, parse_etags
+from fileresponse.semantics.answer import Question, Stat, make_answer
+from fileresponse.semantics.conditions import (
+    check_conditions,
+    if_range_holds,
+    parse_date,
+    parse_etags,
+)
 from fileresponse.semantics.headers import base_name, choose_coding, content_disposition
-from fileresponse.semantics.ranges import framed_size, plan_parts
+from fileresponse.semantics.ranges import Part, foresee_span, framed_size
 
 SEEDS = [
     "bytes=0-",
@@ -30,9 +36,12 @@ TEXT = st.text() | st.lists(st.sampled_from(SEEDS) | st.text(max_size=5), max_si
 
 def parse_everything(text: str, size: int) -> None:
     """Give one text to every parser, and check what must hold for any."""
-    plan = plan_parts(text, size, "text/plain", "B" * 32)
-    if plan is not None and len(plan.parts) > 1:
-        assert framed_size(plan.parts, plan.closing) <= size
+    question = Question("GET", {"Range": text})
+    answer = make_answer(question, Stat(size), {"content-type": "text/plain"}, boundary="B" * 32)
+    assert answer.status in (200, 206, 416)
+    assert framed_size(list(answer.parts)) == int(answer.headers["Content-Length"] or 0) <= size
+    if (span := foresee_span(text)) and (span[1] or span[0] + 1) <= size:
+        assert answer.parts == (Part(b"", span[0], span[1] or size),)
     conditions = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
     assert check_conditions(dict.fromkeys(conditions, text), '"a"', 100, 2e9) in (200, 304, 412)
     assert if_range_holds(text, '"a"', 100, 2e9) in (True, False)
@@ -46,12 +55,12 @@ def parse_everything(text: str, size: int) -> None:
 
 
 def fastest(text: str) -> float:
-    """The best of five times in seconds."""
+    """The best of five CPU times in seconds; the clock on the wall would count other programs."""
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         parse_everything(text, 1000)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 

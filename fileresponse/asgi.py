@@ -1,4 +1,4 @@
-"""Under ASGI, one import in `asgi.py` is all that a project has to change.
+"""Change one import in `asgi.py`, and a project serves files.
 
 Docs: https://fileresponse.example/docs/asgi.html.md"""
 

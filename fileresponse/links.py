@@ -1,4 +1,4 @@
-"""Signed links that expire: for a while they open a file without a login, to everybody or to one user.
+"""Signed links that expire: they open a file without a login, for everybody or for one user.
 
 Docs: https://fileresponse.example/docs/links.html.md"""
 
@@ -28,15 +28,12 @@ from django.views import View
 
 from .conf import get_setting
 
-# %% ../nbs/07_links.ipynb #cd8a55f3
-logger = logging.getLogger("fileresponse")
-
-# %% ../nbs/07_links.ipynb #97d2a378
+# %% ../nbs/07_links.ipynb #d761b355
 _NEVER = "never"
 
 
 def _expiry(expires: float | timedelta | datetime | None) -> str:
-    """When a link ends, as it is written in it: milliseconds since 1970, or `never`."""
+    """The time of expiry as it is written in a link: milliseconds since 1970, or `never`."""
     expires = get_setting("FILERESPONSE_LINK_EXPIRES") if expires is None else expires
     if expires is None:
         return _NEVER
@@ -49,33 +46,33 @@ def _expiry(expires: float | timedelta | datetime | None) -> str:
     seconds = expires.total_seconds() if isinstance(expires, timedelta) else expires
     return str(int((time.time() + seconds) * 1000))
 
-# %% ../nbs/07_links.ipynb #cccab897
+# %% ../nbs/07_links.ipynb #97d2a378
 _PARAMETER = "signature"
 
 
 def _signer() -> Signer:
-    """Django's signer with a salt of our own, so that nothing signed elsewhere passes for a link."""
+    """Django's signer with a separate salt, so that nothing signed elsewhere is accepted as a link."""
     return Signer(sep=".", salt="fileresponse.links")
 
 
 def _statement(path: str, query: QueryDict, terms: str, pk: str | None) -> str:
-    """What is signed: all that a view sees of the address, until when, and for whom."""
+    """The text to sign: everything that a view sees of the URL, the time of expiry and the user."""
     return json.dumps([path, [item for item in query.lists() if item[0] != _PARAMETER], terms, pk])
 
 
 def _primary_key(user: Any) -> str | None:
-    """The primary key of a user, or of nobody."""
+    """The primary key of a user, as text; `None`: there is none."""
     pk = getattr(user, "pk", user)
     return None if pk is None else str(pk)
 
-
+# %% ../nbs/07_links.ipynb #cccab897
 def make_link(
     url: str,  # a path, as `reverse` gives it, or a URL; a query and a fragment are kept
     *,
     expires: float | timedelta | datetime | None = None,  # seconds from now, or aware; `None`: FILERESPONSE_LINK_EXPIRES
-    user: Any = None,  # a user or a primary key: nobody else can open it; `None`: everybody can
-) -> str:  # the same address, with `signature` as the last parameter of its query
-    """A link that can be opened for a while; `ValueError` if there is nothing to sign."""
+    user: Any = None,  # a user or a primary key: only that user can open it; `None`: everybody can
+) -> str:  # the same URL, with `signature` as the last parameter of its query
+    """A link that expires; `ValueError` for a URL that cannot be signed, or a user without a primary key."""
     parts = urlsplit(iri_to_uri(url))
     query, pk = QueryDict(parts.query), _primary_key(user)
     if not parts.path.startswith("/") or _PARAMETER in query:
@@ -116,15 +113,18 @@ def _find_fault(request: HttpRequest, user: Any) -> str | None:
     return "it has expired" if expiry != _NEVER and time.time() * 1000 >= int(expiry) else None
 
 # %% ../nbs/07_links.ipynb #33ee1836
+logger = logging.getLogger("fileresponse")
+
+
 def _accept(request: HttpRequest, fault: str | None) -> bool:
-    """Whether there is no fault; one is logged."""
+    """Whether there is no fault; log the fault if there is one."""
     if fault is not None:
         logger.info("Link to %r refused: %s", request.path, fault)
     return fault is None
 
 
 def has_valid_link(request: HttpRequest) -> bool:
-    """Whether a request came by a link that is good."""
+    """Whether a request has a valid link."""
     return _accept(request, _find_fault(request, getattr(request, "user", None)))
 
 
@@ -141,7 +141,7 @@ def _require(is_valid: bool) -> None:
 
 
 def check_link(request: HttpRequest) -> None:
-    """Let a request with a good link pass; `PermissionDenied` for every other."""
+    """Raise `PermissionDenied` unless a request has a valid link."""
     _require(has_valid_link(request))
 
 
@@ -156,7 +156,7 @@ _View = TypeVar("_View", bound=Callable[..., Any])
 def signed_link_required(
     view: _View,  # blocking or asynchronous
 ) -> _View:
-    """Call a view only for requests with a good link; a 403 for every other."""
+    """Call a view only for requests with a valid link; 403 for others."""
 
     @wraps(view)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -172,7 +172,7 @@ def signed_link_required(
 
 # %% ../nbs/07_links.ipynb #ade35a6f
 class SignedLinkMixin(View):
-    """A class-based view that opens by link only."""
+    """A class-based view that requires a valid link."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Check the link, then call the handler of the method."""

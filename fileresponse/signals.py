@@ -1,4 +1,4 @@
-"""A download has begun, a download is over: what was sent, how it ended, and how long it took.
+"""Know when a download starts and when it is over: what was sent, how it ended, and how long it took.
 
 Docs: https://fileresponse.example/docs/signals.html.md"""
 

@@ -1,4 +1,4 @@
-"""The private names of other packages that this library needs, in one place, each with a guard.
+"""Every private name of another package that this library uses, in one place, each with a guard and a fallback.
 
 Docs: https://fileresponse.example/docs/upstream.html.md"""
 
@@ -9,33 +9,43 @@ __all__ = []
 
 # %% ../nbs/02_upstream.ipynb #21afed19
 from collections.abc import Callable
+from inspect import iscoroutinefunction
 from typing import Any
 
 from django.dispatch import Signal
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-# %% ../nbs/02_upstream.ipynb #e728fe5a
+# %% ../nbs/02_upstream.ipynb #0b853c9d
 def closers_of(
     response: HttpResponseBase,
-) -> list[Callable[[], Any]] | None:  # `None`: unknown
+) -> list[Callable[[], Any]] | None:  # `None`: unknown, so one of them may block
     """What Django calls when it closes a response (`HttpResponseBase._resource_closers`)."""
     return getattr(response, "_resource_closers", None)
 
-# %% ../nbs/02_upstream.ipynb #b3b93d56
-def handler_of(response: HttpResponseBase) -> Any:
+# %% ../nbs/02_upstream.ipynb #ce802f5e
+def handler_of(
+    response: HttpResponseBase,
+) -> Any:  # a class; `None`: unknown, or no handler has sent the response
     """The class with which Django sends `request_finished` (`HttpResponseBase._handler_class`)."""
     return getattr(response, "_handler_class", None)
 
-# %% ../nbs/02_upstream.ipynb #0b853c9d
-def receivers_of(signal: Signal, sender: Any) -> tuple[list[Any], list[Any]] | None:
-    """The blocking and the asynchronous receivers of a signal (`Signal._live_receivers`); `None`: unknown."""
-    find = getattr(signal, "_live_receivers", None)
-    return None if find is None else find(sender)
+# %% ../nbs/02_upstream.ipynb #bb2a6bd7
+def receivers_of(
+    signal: Signal,
+    sender: Any,  # usually the class of a handler
+) -> tuple[list[Any], list[Any]] | None:  # `None`: unknown
+    """The blocking and the asynchronous receivers of a signal (`Signal._live_receivers`)."""
+    find: Any = getattr(signal, "_live_receivers", None)
+    try:
+        blocking, asynchronous = find(sender)
+    except (TypeError, ValueError):  # it is missing, or it takes or returns something else
+        return None
+    return blocking, asynchronous
 
-# %% ../nbs/02_upstream.ipynb #5e1a7c02
+# %% ../nbs/02_upstream.ipynb #35f77563
 class PrepareAfterView:
-    """A part of an ASGI handler that prepares responses before any middleware sees them (`BaseHandler._get_response_async`)."""
+    """A mixin of an ASGI handler: prepare responses before any middleware sees them (`BaseHandler._get_response_async`)."""
 
     async def _get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase = await super()._get_response_async(request)  # type: ignore[misc]
@@ -43,18 +53,21 @@ class PrepareAfterView:
             await response.aprepare(request)
         return response
 
-# %% ../nbs/02_upstream.ipynb #f3d95e63
+# %% ../nbs/02_upstream.ipynb #9a65828b
 def frugal_session(
-    read_ahead: int,  # bytes of a body that may wait in memory
-) -> Any:
+    read_ahead: int,  # bytes of a body that may wait in memory; aiohttp keeps a few times as many
+) -> Any:  # a class, aiobotocore's own if it has changed
     """aiobotocore's HTTP session, which reads less ahead (`AIOHTTPSession._get_session`, `ClientSession._read_bufsize`)."""
     from aiobotocore.httpsession import AIOHTTPSession
 
+    if not iscoroutinefunction(getattr(AIOHTTPSession, "_get_session", None)):
+        return AIOHTTPSession
+
     class FrugalSession(AIOHTTPSession):  # type: ignore[misc]
-        async def _get_session(self, proxy_url: Any) -> Any:
-            session = await super()._get_session(proxy_url)
+        async def _get_session(self, *arguments: Any) -> Any:
+            session = await super()._get_session(*arguments)
             if hasattr(session, "_read_bufsize"):  # aiohttp has an argument for it, which aiobotocore does not pass on
                 session._read_bufsize = read_ahead
             return session
 
-    return FrugalSession if hasattr(AIOHTTPSession, "_get_session") else AIOHTTPSession
+    return FrugalSession

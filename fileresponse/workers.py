@@ -1,4 +1,4 @@
-"""Zero-copy under gunicorn with uvicorn's workers.
+"""Zero copy under gunicorn, with uvicorn's worker.
 
 Docs: https://fileresponse.example/docs/workers.html.md"""
 

@@ -29,10 +29,9 @@ from sphinx.cmd.build import build_main
 from sphinx.util.inspect import signature_from_str, stringify_signature
 
 PROJECT_PAGES = {"CHANGELOG.md": "changelog.html", "CONTRIBUTING.md": "contributing.html"}
-SETTINGS = "apps.html"
+SETTINGS, OVERVIEW = "apps.html", "architecture.html"
 ROOMS = {  # the sidebar's groups of pages by folder, in its order
     "tutorials": "Tutorials",
-    "": "Public modules",
     "semantics": "HTTP semantics",
     "sources": "Sources",
     "s3": "S3",
@@ -63,9 +62,12 @@ def api_item(name: str, entry: Entry) -> list[str]:
 def api_page(pages: list[Page]) -> str:
     """Every public name of every module, with its signature and summary."""
     everywhere = {entry.name: entry for page in pages for entry in page.public}
-    intro = "Every public name, module by module. A name leads to its place on the page that explains it."
+    intro = (
+        "Every public name, module by module. A name leads to its place on the page that explains it. "
+        "Everything else is internal and may change in any version."
+    )
     lines = ["# API reference", "", intro, ""]
-    for page in (page for page in pages if page.module):
+    for page in (page for page in pages if page.is_public):
         lines += [f"## {page.module}", "", page.promise, ""]
         for entry in [*page.public, *(everywhere[name] for name in page.passed_on)]:
             lines += api_item(entry.name, entry)
@@ -76,15 +78,16 @@ def api_page(pages: list[Page]) -> str:
 
 def contents(pages: list[Page]) -> str:
     """The groups of the sidebar, as hidden tables of contents."""
-    listed = [p for p in pages if p.name not in ("index.html", SETTINGS)]
-    rooms = {
-        title: [p.name for p in listed if p.room == room and (room or p.module)]
-        for room, title in ROOMS.items()
-    }
+    listed = [p for p in pages if p.name not in ("index.html", SETTINGS, OVERVIEW)]
+    rooms = {title: [p.name for p in listed if p.room == room] for room, title in ROOMS.items()}
+    at_top = [p for p in listed if not p.room]
     groups = {
         "Start": ["self"],
+        "Tutorials": rooms.pop("Tutorials"),
+        "Public modules": [p.name for p in at_top if p.is_public],
+        "Architecture": [OVERVIEW, *(p.name for p in at_top if p.module and not p.is_public)],
         **rooms,
-        "Figures": [p.name for p in listed if not (p.room or p.module)],
+        "Figures": [p.name for p in at_top if not p.module],
         "Reference": ["api.html", SETTINGS],
         "Project": [*PROJECT_PAGES.values(), f"Repository <{CONFIG.git_url}>"],
     }
@@ -119,7 +122,7 @@ def seen_from(page: Page, targets: dict[str, str]) -> dict[str, str]:
 
 def write_sources(pages: dict[str, Page], folder: Path) -> None:
     """Write what Sphinx reads into `folder`."""
-    listed = sorted(pages.values(), key=lambda page: [*ROOMS].index(page.room))
+    listed = sorted(pages.values(), key=lambda page: ["", *ROOMS].index(page.room))
     targets = {source: page.name for source, page in pages.items()}
     targets |= PROJECT_PAGES | API | PICTURES
     shutil.copytree(IMAGES, folder / "_images")
@@ -176,8 +179,8 @@ def missing_names(site: Path) -> list[str]:
     """Public names that the API reference does not list below their module."""
     sections = dict(SECTION.findall((site / "api.html").read_text(encoding="utf-8")))
     missing = []
-    for path in sorted(CONFIG.lib_path.rglob("*.py")):
-        module = ".".join(path.relative_to(CONFIG.lib_path.parent).with_suffix("").parts)
+    for path in sorted(CONFIG.lib_path.glob("*.py")):
+        module = f"{CONFIG.lib_path.name}.{path.stem}"
         listed = set(NAME.findall(sections.get(module, "")))
         missing += [f"{module}.{name}" for name in sorted(public_names(path) - listed)]
     return missing

@@ -58,11 +58,59 @@ def function_notes(node: Function, comments: dict[int, str]) -> dict[str, str]:
     return {name: comments[line] for line, name in lines.items() if line in comments}
 
 
+@dataclass
+class Keywords:
+    """The keywords that the `TypedDict` classes of the package declare, by class and name: annotation and comment."""
+
+    of: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)
+    defaults: dict[str, object] = field(default_factory=dict)  # those other than `None`
+
+    def read(self, code: str) -> None:
+        """Take up what an exported cell declares."""
+        comments = comments_by_line(code)
+        for node in ast.parse(code).body:
+            bases = list(map(ast.unparse, getattr(node, "bases", [])))
+            if isinstance(node, ast.ClassDef) and (
+                "TypedDict" in bases or set(bases) & set(self.of)
+            ):
+                own = {
+                    ast.unparse(n.target): (ast.unparse(n.annotation), comments.get(n.lineno, ""))
+                    for n in node.body
+                    if isinstance(n, ast.AnnAssign)
+                }
+                inherited = [pair for base in bases for pair in self.of.get(base, {}).items()]
+                self.of[node.name] = dict([*inherited, *own.items()])
+            elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "DEFAULTS":
+                self.defaults = ast.literal_eval(node.value)
+
+    def show(self, arguments: ast.arguments) -> dict[str, str]:
+        """Put the keywords in the place of `**options: "Unpack[…]"`; their comments."""
+        kind = (
+            ast.unparse(arguments.kwarg.annotation)
+            if arguments.kwarg and arguments.kwarg.annotation
+            else ""
+        )
+        named = re.fullmatch(r"""['"]Unpack\[(\w+)\]['"]""", kind)
+        if not named or named[1] not in self.of:
+            return {}
+        taken = {argument.arg for argument in (*arguments.args, *arguments.kwonlyargs)}
+        shown = {name: found for name, found in self.of[named[1]].items() if name not in taken}
+        for name, (annotation, _) in shown.items():
+            arguments.kwonlyargs.append(ast.arg(name, ast.parse(annotation, mode="eval").body))
+            arguments.kw_defaults.append(ast.Constant(self.defaults.get(name)))
+        arguments.kwarg = None
+        return {name: comment for name, (_, comment) in shown.items() if comment}
+
+
+KEYWORDS = Keywords()
+
+
 def function_entry(node: Function, comments: dict[int, str], owner: str = "") -> Entry:
     """A function, or a method or property of `owner`."""
     marks, returns = decorators(node), ast.unparse(node.returns) if node.returns else ""
     entry = Entry("method" if owner else "function", f"{owner}.{node.name}".lstrip("."))
     entry.doc, entry.notes = ast.get_docstring(node) or "", function_notes(node, comments)
+    entry.notes |= KEYWORDS.show(node.args)
     if "property" in marks:
         entry.kind, entry.options = "property", [f":type: {returns}"] * bool(returns)
         return entry

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from docutils.nodes import make_id
-from entries import Entry, cell_entries, passed_on
-from fastcore.nbio import NbCell, mk_cell
+from entries import KEYWORDS, Entry, cell_entries, passed_on
+from fastcore.nbio import NbCell, mk_cell, read_nb
 from nbdev.config import get_config, nbpath2html
 from nbdev.doclinks import NbdevLookup, nbglob
 from nbdev.process import NBProcessor
@@ -44,6 +44,11 @@ class Page:
         return [entry for entries in self.entries.values() for entry in entries]
 
     @property
+    def is_public(self) -> bool:
+        """Whether users import the module: it is at the top, and has names for them."""
+        return bool(self.module and not self.room and (self.public or self.passed_on))
+
+    @property
     def promise(self) -> str:
         """The sentence below the title."""
         return next(promise(m) for c in self.cells if (m := OPENING.match(c.source)))
@@ -59,14 +64,16 @@ def read_page(path: Path) -> Page:
     processor = NBProcessor(path, [hide_, strip_ansi])
     processor.process()
     cells, name = processor.nb.cells, nbpath2html(path.relative_to(CONFIG.nbs_path)).as_posix()
-    exported = [c for c in cells if "export" in c.directives_]
+    exported = [c for c in cells if {"export", "exporti"} & c.directives_.keys()]
     modules = [c.directives_["default_exp"] for c in cells if "default_exp" in c.directives_]
     page = Page(
         name=name,
         folder=path.parent.relative_to(ROOT).as_posix(),
         cells=[c for c in cells if c.source.strip()],
         module=f"{CONFIG.lib_path.name}.{modules[0]}" if modules else "",
-        entries={c.id: cell_entries(c.source) for c in exported},
+        entries={
+            c.id: cell_entries(c.source) if "export" in c.directives_ else [] for c in exported
+        },
         passed_on=[name for c in exported for name in passed_on(c.source)],
     )
     for entry in page.public:
@@ -78,6 +85,14 @@ def read_page(path: Path) -> Page:
 def read_pages() -> dict[str, Page]:
     """All pages by notebook (from the top of the repository), in reading order."""
     paths = sorted(nbglob(CONFIG.nbs_path, as_path=True))
+    exported = [
+        cell.source
+        for path in paths
+        for cell in read_nb(path).cells
+        if cell.source.startswith("#| export")
+    ]
+    for code in exported * 2:  # a class may be declared before its base is read
+        KEYWORDS.read(code)
     return {path.relative_to(ROOT).as_posix(): read_page(path) for path in paths}
 
 

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+
 
 def count_uses(owner: type, method: str) -> None:
     """Print at exit how often a method of the replacement was called."""
@@ -23,7 +25,9 @@ def count_uses(owner: type, method: str) -> None:
         used.append(1)
         return original(self, *args, **kwargs)
 
-    setattr(owner, method, counted)
+    setattr(
+        owner, method, markcoroutinefunction(counted) if iscoroutinefunction(original) else counted
+    )
     atexit.register(lambda: print("Replacement used:", len(used), file=sys.stderr))
 
 

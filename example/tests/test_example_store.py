@@ -60,6 +60,12 @@ def press_ctrl_c(pid: int) -> None:
     os.killpg(pid, signal.SIGINT)
 
 
+def heed_signals() -> None:
+    """Undo what a shell does to the jobs that it runs in the background: they ignore Ctrl-C."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def hang_up(pid: int) -> None:
     """What a terminal does that is closed."""
     os.killpg(pid, signal.SIGHUP)
@@ -75,7 +81,7 @@ def started(data: Path, log_file: Path, large_mb: int = 8, **more: str) -> Itera
     with log_file.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, EXAMPLE / "run.py", *options],
-            env=env, stdout=log, stderr=log, start_new_session=True,
+            env=env, stdout=log, stderr=log, start_new_session=True, preexec_fn=heed_signals,
         )  # fmt: skip
     run = Run(port, data, log_file, process)
     try:

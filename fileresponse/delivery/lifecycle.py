@@ -1,4 +1,4 @@
-"""What Django does before and after each ASGI request, and when there is nothing to do.
+"""Skips Django's thread per ASGI request when it has nothing to do.
 
 Docs: https://fileresponse.example/docs/delivery/lifecycle.html.md"""
 
@@ -55,7 +55,7 @@ def only_from_django(
 
 # %% ../../nbs/delivery/08_lifecycle.ipynb #0a333f7d
 class QuietStart:
-    """`request_started`, if there is anything to do at the start of a request."""
+    """`request_started`, sent only if there is anything to do at the start of a request."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(signals.request_started, name)
@@ -63,9 +63,9 @@ class QuietStart:
     async def asend(
         self,
         sender: object,
-        **named: Any,  # what receivers are told
+        **named: Any,  # arguments for the receivers
     ) -> list[tuple[Any, Any]]:  # receivers and what they returned
-        """Send the signal, or find out that there is no need to."""
+        """Send the signal, if needed."""
         if own_thread_unused() and only_from_django(signals.request_started, sender, _AT_START):
             list(connections)  # reads the setting, or raises `ImproperlyConfigured`
             return []
@@ -76,7 +76,7 @@ def is_plain(
     method: Callable[..., Any],
     function: Callable[..., Any],
 ) -> bool:
-    """Whether a bound method is this function, and not overridden."""
+    """Whether a bound method is this function, not an override."""
     return getattr(method, "__func__", None) is function
 
 
@@ -89,7 +89,7 @@ def cannot_block(
     is_small = length.isdecimal() and int(length) <= settings.FILE_UPLOAD_MAX_MEMORY_SIZE
     return is_plain(closer, asgi.ASGIRequest.close) and is_small and "HTTP_TRANSFER_ENCODING" not in meta
 
-
+# %% ../../nbs/delivery/08_lifecycle.ipynb #6b64cb3b
 def nothing_open() -> bool:
     """Whether no connection and no cache has to be closed in this context, that of an event loop."""
     for connection in connections.all(initialized_only=True):
@@ -128,7 +128,7 @@ def sync_to_async_if_needed(
     close: Callable[..., Any],  # of a response
     **options: Any,  # of `sync_to_async`
 ) -> Callable[..., Awaitable[Any]]:
-    """`sync_to_async(close)`, without the thread if that makes no difference."""
+    """`sync_to_async(close)`, on the event loop if that has the same effect."""
     if options or not is_known_close(close):
         return sync_to_async(close, **options)
 
@@ -151,7 +151,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 def without_idle_threads(
     handle: _Method,  # `ASGIHandler.handle`
 ) -> _Method:
-    """The same method, which starts a thread only if there is something to do in it."""
+    """The same method, starting a thread only if there is something to do in it."""
     if not isinstance(handle, FunctionType) or handle.__globals__ is not vars(asgi):
         return handle
     names = {**handle.__globals__, **_NAMES}

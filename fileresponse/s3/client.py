@@ -24,23 +24,14 @@ from ..sources.base import UnavailableError
 from ..upstream import frugal_session
 
 # %% ../../nbs/s3/01_client.ipynb #65e988a8
-def _packages() -> tuple[Any, Any, Any]:
-    """Session class, config class and base of errors; `ImproperlyConfigured` if they are missing."""
-    try:
-        from aiobotocore.config import AioConfig
-        from aiobotocore.session import AioSession
-        from botocore.exceptions import BotoCoreError
-    except ImportError:
-        raise ImproperlyConfigured(NOT_INSTALLED) from None
-    return AioSession, AioConfig, BotoCoreError
+READ_AHEAD = 64 * 1024  # bytes of a body that aiohttp may keep for a slow reader; it keeps a few times as many
 
 
-READ_AHEAD = 64 * 1024  # bytes of a body that wait in memory for a slow client; at the most, some times as many
-
-
-def _client_settings(config: StoreConfig, client_config: Any) -> dict[str, Any]:
+def _client_settings(config: StoreConfig) -> dict[str, Any]:
     """The arguments for a client of aiobotocore."""
-    options = client_config(
+    from aiobotocore.config import AioConfig
+
+    options = AioConfig(
         http_session_cls=frugal_session(READ_AHEAD),
         signature_version="s3v4",
         s3={"addressing_style": config.addressing_style},
@@ -54,18 +45,22 @@ def _client_settings(config: StoreConfig, client_config: Any) -> dict[str, Any]:
     names = ("region_name", "use_ssl", "verify", "aws_access_key_id", "aws_secret_access_key", "aws_session_token")
     return {"endpoint_url": config.url, "config": options, **{name: getattr(config, name) for name in names}}
 
-
+# %% ../../nbs/s3/01_client.ipynb #ce23f47e
 def _begin_client(config: StoreConfig) -> Any:
     """`make_client`, for a thread."""
-    session_class, client_config, errors = _packages()
+    try:
+        from aiobotocore.session import AioSession
+        from botocore.exceptions import BotoCoreError
+    except ImportError:
+        raise ImproperlyConfigured(NOT_INSTALLED) from None
 
     async def begin() -> Any:
-        session = session_class(profile=config.profile_name)
-        return await session.create_client("s3", **_client_settings(config, client_config)).__aenter__()
+        session = AioSession(profile=config.profile_name)
+        return await session.create_client("s3", **_client_settings(config)).__aenter__()
 
     try:
-        return asyncio.run(begin(), debug=False)  # it blocks, but nobody else is on this loop
-    except (errors, ValueError) as error:
+        return asyncio.run(begin(), debug=False)  # it blocks, but nothing else runs on this loop
+    except (BotoCoreError, ValueError) as error:
         raise ImproperlyConfigured(f"Store {config.name!r} cannot be used: {error}") from None
 
 
@@ -102,7 +97,7 @@ class Pool:
             raise UnavailableError(f"{message}; see {config.where('max_connections')}", "busy") from None
 
     def give_back(self) -> None:
-        """Let somebody else have the connection."""
+        """Free the connection."""
         self._free.release()
 
     @property
@@ -133,7 +128,7 @@ async def _make_pool(config: StoreConfig) -> Pool:
     _holders[pool] = holder
     return pool
 
-
+# %% ../../nbs/s3/01_client.ipynb #3a08390a
 async def get_pool(
     config: StoreConfig,
 ) -> Pool:
@@ -142,8 +137,7 @@ async def get_pool(
     if loop not in _pools:
         for ended in [other for other in _pools if other.is_closed()]:
             del _pools[ended]
-        _pools[loop] = {}
-    pools = _pools[loop]
+    pools = _pools.setdefault(loop, {})
     if config not in pools:
         pools[config] = loop.create_task(_make_pool(config))
     making = pools[config]
@@ -167,12 +161,12 @@ async def lend_client(
     finally:
         pool.give_back()
 
-# %% ../../nbs/s3/01_client.ipynb #03a9ac1a
+# %% ../../nbs/s3/01_client.ipynb #c94ff8e3
 logger = logging.getLogger("fileresponse")
 
 
 async def close_clients() -> None:
-    """Close all S3 clients of the running event loop; new ones are made when they are needed."""
+    """Close all S3 clients of the running event loop; the next call that needs one makes it."""
     for making in list(_pools.pop(asyncio.get_running_loop(), {}).values()):
         making.cancel()
         await asyncio.wait([making])
@@ -181,7 +175,7 @@ async def close_clients() -> None:
 
 
 async def warm_clients() -> None:
-    """Make a client for every store that the settings name, without asking it anything."""
+    """Make a client for every store in the settings, without a request to it."""
     try:
         for store in configured_stores():
             await get_pool(get_config(store))

@@ -30,6 +30,8 @@ from ..sources.paths import PathSource
 class StorageSource(OffsetSource):
     """A file that is opened by its storage."""
 
+    in_thread = staticmethod(in_own_thread)
+
     def __init__(
         self,
         storage: Storage,
@@ -54,7 +56,7 @@ class StorageSource(OffsetSource):
 
     @contextmanager
     def _absence(self) -> Iterator[None]:
-        """Whatever is raised, it is a `FileNotFoundError` if there is no such file."""
+        """Raise `FileNotFoundError` instead of any other error if there is no such file."""
         try:
             yield
         except (FileNotFoundError, PermissionError):
@@ -65,14 +67,14 @@ class StorageSource(OffsetSource):
             raise FileNotFoundError(f"{self!r} is not there") from None
 
     def _mtime_ns(self) -> int | None:
-        """The date that the storage gives, whatever the opened file has; so `HEAD` and `GET` agree."""
+        """The storage's date, never that of the opened file, so that `HEAD` and `GET` agree."""
         date = self._ask(self._storage.get_modified_time)
         return None if date is None else int(date.timestamp() * 10**6) * 1000
 
-    def _ask(self, ask: Callable[[str], Any]) -> Any:
-        """What the storage answers; `None` if it cannot (Django's documented way is `NotImplementedError`)."""
+    def _ask(self, method: Callable[[str], Any]) -> Any:
+        """The storage's answer; `None` if it has none (Django documents `NotImplementedError`)."""
         try:
-            return ask(self._stored_name)
+            return method(self._stored_name)
         except NotImplementedError:
             return None
 
@@ -84,13 +86,11 @@ class StorageSource(OffsetSource):
     def read(self, start: int, size: int) -> bytes:
         return self._opened().read(start, size)
 
-    def lend(self) -> AbstractContextManager[Descriptor | None]:
-        return self._opened().lend()
-
-    in_thread = staticmethod(in_own_thread)
-
     async def aread(self, start: int, size: int) -> bytes:
         return await self._opened().aread(start, size)
+
+    def lend(self) -> AbstractContextManager[Descriptor | None]:
+        return self._opened().lend()
 
     def release(self) -> None:
         file, self._file = self._file, None
@@ -129,13 +129,13 @@ class _StorageConfig(StoreConfig):
 def _config_of(storage: Any) -> StoreConfig:
     """The configuration of an S3 storage."""
     ours = get_config()
-    from_settings = {name: getattr(ours, name) for name in _FROM_SETTINGS}
     values = {option: getattr(storage, name) for option, name in _STORAGE_OPTIONS.items()}
-    if values["profile_name"]:  # it comes first there
+    if values["profile_name"]:  # a profile wins there
         values |= dict.fromkeys(("aws_access_key_id", "aws_secret_access_key", "aws_session_token"))
-    return _StorageConfig(name=storage.__class__.__name__, **{name: value for name, value in values.items() if value is not None}, **from_settings)
+    given = {name: value for name, value in values.items() if value is not None}
+    return _StorageConfig(name=storage.__class__.__name__, **given, **{name: getattr(ours, name) for name in _FROM_SETTINGS})
 
-
+# %% ../../nbs/s3/03_storages.ipynb #36cbe297
 def _key(storage: Any, name: str) -> str:
     """The key of a stored file; `SuspiciousFileOperation` for a name that leads out of the storage."""
     from storages.utils import clean_name, safe_join
@@ -159,7 +159,7 @@ class _StorageS3Source(S3Source):
             return await super().apresign(headers)
         return cast(str, await sync_to_async(self._storage.url)(self._stored_name, expire=self.config.redirect_expires))
 
-
+# %% ../../nbs/s3/03_storages.ipynb #99895282
 def _opens_like(storage: Any, kind: Any) -> bool:
     """Whether a storage opens files as its kind does: no subclass has changed that."""
     own = storage.__class__
@@ -171,8 +171,8 @@ def _is_s3(storage: Any, name: str) -> bool:
     module = sys.modules.get("storages.backends.s3")
     if module is None or not _opens_like(storage, module.S3Storage):
         return False
-    secrets_of_objects = [key for key in storage.get_object_parameters(name) if key.startswith(("SSECustomer", "RequestPayer"))]
-    return not storage.proxies and not secrets_of_objects
+    own_parameters = [key for key in storage.get_object_parameters(name) if key.startswith(("SSECustomer", "RequestPayer"))]
+    return not storage.proxies and not own_parameters
 
 # %% ../../nbs/s3/03_storages.ipynb #7f4bcb70
 def storage_source(

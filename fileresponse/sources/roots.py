@@ -1,4 +1,4 @@
-"""A file inside a folder by the name that a client gives it, and never anything outside.
+"""Turn a name from a URL into a path inside a folder, and never into one outside.
 
 Docs: https://fileresponse.example/docs/sources/roots.html.md"""
 
@@ -13,44 +13,44 @@ import os
 import re
 from typing import Literal
 
-# %% ../../nbs/sources/04_roots.ipynb #2314f1a6
+# %% ../../nbs/sources/04_roots.ipynb #20e80bf8
 ON_WINDOWS = os.name == "nt"
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])[ ]*([.].*)?", re.IGNORECASE | re.DOTALL)
 
 
-def _is_plain_name(part: str, windows: bool) -> bool:
-    """Whether a part of a name can be that of a file or a folder."""
-    if part in ("", ".", "..") or "\0" in part or "\\" in part:
-        return False
-    return not windows or not (":" in part or part[-1] in ". " or _DEVICE.fullmatch(part))
-
-
 def split_name(
-    name: str,  # parts with slashes between them
-    windows: bool = ON_WINDOWS,  # whether the names that are special there are refused, too
+    name: str,  # parts separated by slashes, already decoded
+    windows: bool = ON_WINDOWS,  # whether to reject the names that Windows reserves, too
 ) -> list[str]:
-    """The parts of a name; `FileNotFoundError` if it cannot be that of a file in a folder."""
+    """Split a name into plain parts; `FileNotFoundError` if one of them is not plain."""
     parts = name.split("/")
     if not all(_is_plain_name(part, windows) for part in parts):
         raise FileNotFoundError(errno.ENOENT, "Not the name of a file in a folder", name)
     return parts
 
+
+def _is_plain_name(part: str, windows: bool) -> bool:
+    """Whether a part of a name can name a file or folder."""
+    if part in ("", ".", "..") or "\0" in part or "\\" in part:
+        return False
+    return not windows or not (":" in part or part[-1] in ". " or _DEVICE.fullmatch(part))
+
 # %% ../../nbs/sources/04_roots.ipynb #e810b58c
-FollowSymlinks = bool | Literal["inside"]  # all; none; those that stay in the root
+FollowSymlinks = bool | Literal["inside"]  # follow all links; none; those that stay in the root
 
 
 def find_in_root(
-    root: str | os.PathLike[str],
-    name: str,  # below the root, with slashes
+    root: str | os.PathLike[str],  # a folder, or a link to one
+    name: str,  # below the root, parts separated by slashes
     follow_symlinks: FollowSymlinks = "inside",
-) -> str:  # real path; there may be nothing
-    """Where a name leads; `FileNotFoundError` if that is not in the root."""
+) -> str:  # real path; nothing need exist there
+    """Resolve a name below a root; `FileNotFoundError` if it leads out."""
     base = os.path.realpath(root)
     path = os.path.join(base, *split_name(name))
     try:
         real = os.path.realpath(path)
         is_inside = os.path.commonpath([base, real]) == base
-    except ValueError as error:  # what the file system cannot encode, or another drive
+    except ValueError as error:  # characters that the file system cannot encode, or another drive
         raise FileNotFoundError(errno.ENOENT, "No such file", name) from error
     if follow_symlinks is True or (is_inside and (follow_symlinks == "inside" or real == path)):
         return real
