@@ -11,7 +11,7 @@ __all__ = ['FileOptions', 'guess_headers', 'set_validators', 'read_parts', 'area
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, closing, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -186,12 +186,9 @@ class AsyncFileResponse(AsyncResponse):
     def release(self) -> None:
         """Release the source, once; an error if a WSGI server has sent less than was announced."""
         span, source, self._span, self.to_close, self.stat = self._span, self.to_close, None, None, None
-        try:
+        with closing(source) if source is not None else nullcontext():
             if span is not None:
                 span.end(self.transfer)
-        finally:
-            if source is not None:
-                source.close()
 
     async def arelease(self) -> None:
         """Release the source, once, without blocking the event loop."""

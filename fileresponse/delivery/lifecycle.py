@@ -83,11 +83,13 @@ def is_plain(
 def cannot_block(
     closer: Callable[[], Any],  # one of a response's
 ) -> bool:
-    """Whether a closer is known not to block: it is `close` of a request whose body is in memory."""
-    meta = getattr(getattr(closer, "__self__", None), "META", {})
+    """Whether a closer is known not to block: it is `close` of a request without uploaded files, whose body is in memory."""
+    request = getattr(closer, "__self__", None)
+    meta = getattr(request, "META", {})
     length = meta.get("CONTENT_LENGTH") or "0"
     is_small = length.isdecimal() and int(length) <= settings.FILE_UPLOAD_MAX_MEMORY_SIZE
-    return is_plain(closer, asgi.ASGIRequest.close) and is_small and "HTTP_TRANSFER_ENCODING" not in meta
+    is_small = is_small and "HTTP_TRANSFER_ENCODING" not in meta
+    return is_plain(closer, asgi.ASGIRequest.close) and is_small and not getattr(request, "_files", None)
 
 # %% ../../nbs/delivery/08_lifecycle.ipynb #6b64cb3b
 def nothing_open() -> bool:
@@ -116,10 +118,13 @@ def may_close_here(
 ) -> bool:
     """Whether the known `close` of a response has the same effect on the event loop as in its own thread."""
     response: Any = getattr(close, "__self__", None)
+    handler, closers = handler_of(response), closers_of(response)
     return (
         own_thread_unused()
-        and only_from_django(signals.request_finished, handler_of(response), _AT_END)
-        and all(map(cannot_block, closers_of(response) or ()))
+        and handler is not None
+        and closers is not None
+        and only_from_django(signals.request_finished, handler, _AT_END)
+        and all(map(cannot_block, closers))
         and nothing_open()
     )
 

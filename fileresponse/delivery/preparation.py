@@ -114,9 +114,9 @@ def _find(
         response.to_close = source
         stat = yield Step(source.stat, source.astat) if span is None else Step(partial(source.open, *span), partial(source.aopen, *span))
     answer = answer_for(response, question, stat)
-    if answer.parts and span is None and response.stat is None:
-        _, *first = answer.parts[0]
-        opened = yield Step(partial(source.open, *first), partial(source.aopen, *first))
+    if answer.parts and span is None and response.stat is None:  # only looked at
+        span = answer.parts[0].start, answer.parts[0].stop
+        opened = yield Step(partial(source.open, *span), partial(source.aopen, *span))
         answer = answer if opened == stat else answer_for(response, question, opened)
         stat = opened
     if answer.parts:

@@ -219,7 +219,7 @@ class ObjectVersion:
         if not is_lawful or not {".", ".."}.isdisjoint(key.split("/")):
             raise FileNotFoundError(f"{self.address[:200]!r} cannot be the address of an object")
 
-    def conditions(self) -> dict[str, str]:
+    def pinned_params(self) -> dict[str, str]:
         """The parameters of a request for it, while it is the version that was found first."""
         return {**self.params, **({"IfMatch": self.found.etag} if self.found and self.found.etag else {})}
 
@@ -252,7 +252,7 @@ async def head(
 ) -> Stat:
     """Request the description of an object; errors as in `as_source_error`, and those of aiobotocore."""
     try:
-        answer = await client.head_object(**version.conditions())
+        answer = await client.head_object(**version.pinned_params())
     except client.exceptions.ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404 and await _lacks_bucket(client, version.params["Bucket"]):
             raise as_source_error({"Error": {"Code": "NoSuchBucket"}}, version.config, version.address) from None
@@ -269,7 +269,7 @@ class _UnsatisfiableError(UnavailableError):
 async def _get_object(client: Any, version: ObjectVersion, span: Mapping[str, str]) -> Mapping[str, Any]:
     """The answer to `GetObject`."""
     try:
-        return cast(Mapping[str, Any], await client.get_object(**version.conditions(), **span))
+        return cast(Mapping[str, Any], await client.get_object(**version.pinned_params(), **span))
     except client.exceptions.ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == 416:
             raise _UnsatisfiableError(f"{version.address} has no {span}", "refused") from None

@@ -62,7 +62,7 @@ def describe(
     now: float = 0,  # seconds since the epoch
 ) -> dict[str, str]:
     """The headers of a whole file (RFC 9110 §8.6, §8.8, §14.3)."""
-    headers = {name: value for name, value in stat.headers.items() if name.lower() not in given}
+    headers = {name: value for name, value in stat.headers.items() if name.lower() not in given} if stat.headers else {}
     if rules.makes_date and stat.mtime_ns is not None and "last-modified" not in given:
         headers["Last-Modified"] = make_last_modified(stat.mtime_ns, now)
     if status == 200 and "accept-ranges" not in given:
@@ -70,14 +70,9 @@ def describe(
     if stat.size is not None:
         headers["Content-Length"] = str(stat.size)
         coding = given.get("content-encoding") or headers.get("Content-Encoding", "")
-        if rules.makes_etag and "etag" not in given and (etag := stat.etag or _own_etag(stat.size, stat.mtime_ns, coding)):
-            headers["ETag"] = etag
+        if rules.makes_etag and "etag" not in given and (stat.etag or stat.mtime_ns is not None):
+            headers["ETag"] = stat.etag or make_etag(stat.size, cast(int, stat.mtime_ns), coding)
     return headers
-
-
-def _own_etag(size: int, mtime_ns: int | None, coding: str) -> str | None:
-    """A tag from size and date; `None` without a date."""
-    return None if mtime_ns is None else make_etag(size, mtime_ns, coding)
 
 # %% ../../nbs/semantics/04_answer.ipynb #31c9f007
 _KNOWN_ALREADY = ("Content-Encoding", "Content-Language", "Last-Modified")  # to a client that sends `If-Range`
@@ -91,11 +86,12 @@ def answer_in_parts(
     is_resumed: bool = False,  # `True`: the client has sent `If-Range`
 ) -> Answer:
     """A 206 with one part or several (RFC 9110 §15.3.7)."""
-    headers = {**whole.headers, "Content-Length": str(framed_size(parts))}
+    headers = dict(whole.headers)
     if len(parts) > 1:
-        headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
+        headers |= {"Content-Length": str(framed_size(parts)), "Content-Type": f"multipart/byteranges; boundary={boundary}"}
     else:
-        headers["Content-Range"] = content_range(Span(parts[0].start, cast(int, parts[0].stop)), size)
+        span = Span(parts[0].start, cast(int, parts[0].stop))
+        headers |= {"Content-Length": str(span.stop - span.start), "Content-Range": content_range(span, size)}
     if is_resumed:
         headers |= dict.fromkeys(_KNOWN_ALREADY)
     return Answer(206, headers, tuple(parts))
@@ -136,9 +132,11 @@ def make_answer(
     whole = Answer(status, headers, () if is_bodiless else (Part(b"", 0, stat.size),))
     if question is None or not question.headers or status != 200 or question.method not in ("GET", "HEAD"):
         return whole
-    shown = {**given, **{name.lower(): value for name, value in headers.items()}}
+    shown = dict(given)
+    for name, value in headers.items():
+        shown[name.lower()] = value
     etag, changed = shown.get("etag"), _last_change(stat, given, rules, now)
-    failed = check_conditions(question.headers, etag, changed, now)
+    failed = 200 if question.headers.keys() <= {"Range", "If-Range"} else check_conditions(question.headers, etag, changed, now)
     if failed != 200:
         return answer_without_body(whole, failed, etag is not None)
     date = None if rules.has_variants else changed
@@ -180,9 +178,10 @@ def foresee(
         return None
     if not question.headers or status != 200 or question.method != "GET":
         return 0, None
-    if question.headers.keys() == {"Range"}:
-        return foresee_span(question.headers["Range"]) if max_ranges else (0, None)
-    return None
+    if question.headers.keys() != {"Range"}:
+        return None
+    header = question.headers["Range"]
+    return (0, None) if header.count(",") >= max_ranges else foresee_span(header)  # a longer list is ignored
 
 # %% ../../nbs/semantics/04_answer.ipynb #c69cd8b7
 _OF_THE_FILE = (*_OF_THE_BODY, "Content-Range", "ETag", "Expires", "Last-Modified")

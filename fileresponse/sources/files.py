@@ -141,7 +141,7 @@ def _source_inside(file: Any) -> OffsetSource:
         raise TypeError(f"file {name!r} is open in text mode; open it with mode 'rb'")
     if hasattr(binary, "readable") and not binary.readable():
         raise ValueError(f"file {name!r} is not open for reading")
-    if isinstance(binary, io.BytesIO) and type(binary).read is io.BytesIO.read:
+    if isinstance(binary, io.BytesIO) and (type(binary).read, type(binary).close) == (io.BytesIO.read, io.BytesIO.close):
         return BytesSource(binary.getvalue()[binary.tell() :])
     return _DuplicateSource(binary) if _is_regular(binary) else FileLikeSource(binary)
 
@@ -195,6 +195,13 @@ class FileSource(OffsetSource):
         return self._opened().lend()
 
     in_thread = staticmethod(in_own_thread)
+
+    async def astat(self) -> Stat:
+        return await self.aopen()
+
+    async def aopen(self, start: int = 0, stop: int | None = None) -> Stat:
+        is_quick = type(_unwrapped(self._file)) in (*_PLAIN, io.BytesIO)  # other objects may block
+        return self.open() if is_quick else await super().aopen()
 
     async def aread(self, start: int, size: int) -> bytes:
         inner = self._opened()
