@@ -24,11 +24,11 @@ def closers_of(
     return getattr(response, "_resource_closers", None)
 
 # %% ../nbs/02_upstream.ipynb #ce802f5e
-def handler_of(
-    response: HttpResponseBase,
-) -> Any:  # a class; `None`: unknown, or no handler has sent the response
-    """The class with which Django sends `request_finished` (`HttpResponseBase._handler_class`)."""
-    return getattr(response, "_handler_class", None)
+def uploads_of(
+    request: HttpRequest,
+) -> Any:  # a `MultiValueDict`; `None`: none, or not parsed
+    """The uploaded files of a request, if its body has been parsed (`HttpRequest._files`)."""
+    return getattr(request, "_files", None)
 
 # %% ../nbs/02_upstream.ipynb #bb2a6bd7
 def receivers_of(

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, cast
 from django.http import HttpRequest
 from django.utils.http import http_date, quote_etag
 
-from ..conf import get_setting
 from .choices import arun, run
 from .preparation import is_answered, preparation
 from .rates import Send
@@ -49,7 +48,7 @@ def guess_headers(
     response: "AsyncFileResponse",
     name: str,  # of the file
 ) -> None:
-    """Set the type and the disposition that follow from a name, where the caller has set none, and the rules of the answer."""
+    """Set the type and the disposition that follow from a name, where the caller has set none."""
     options = response.options
     name = name if options["filename"] is None else options["filename"]
     if not options["content_type"] and (not options["headers"] or type_unless_in(options["headers"], "") is not None):
@@ -59,9 +58,7 @@ def guess_headers(
         response["Content-Disposition"] = disposition
         if not options["as_attachment"] and options["filename"] is None:
             response.guessed["Content-Disposition"] = disposition
-    ranges = get_setting("FILERESPONSE_MAX_RANGES")
-    limit = min(ranges, 1) if response.source.single_span else ranges
-    response.rules = Rules(limit, options["etag"] is True, options["last_modified"] is True, content_type=response["Content-Type"])
+    response.rules = None
 
 # %% ../../nbs/delivery/06_file_response.ipynb #42a36516
 def set_validators(
@@ -128,7 +125,7 @@ class AsyncFileResponse(AsyncResponse):
 
     options_type = FileOptions
     changes_body = False  # whether a subclass overrides what is sent
-    rules: Rules
+    rules: Rules | None = None  # of the answer; `None`: not prepared
     stat: Stat | None = None  # of the source while it is open
     answer: Answer | None = None
     asked: Mapping[str, Any] | None = None  # `META` of the request that was answered

@@ -10,6 +10,7 @@ __all__ = ['own_thread_unused', 'only_from_django', 'QuietStart', 'is_plain', 'c
 
 # %% ../../nbs/delivery/08_lifecycle.ipynb #c353f415
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from functools import update_wrapper
 from types import FunctionType, SimpleNamespace
 from typing import Any, TypeVar, cast
@@ -27,7 +28,7 @@ from django.dispatch import Signal
 from django.http.response import HttpResponseBase
 
 from .file_response import AsyncFileResponse
-from ..upstream import closers_of, handler_of, receivers_of
+from ..upstream import closers_of, receivers_of, uploads_of
 
 # %% ../../nbs/delivery/08_lifecycle.ipynb #f0631799
 def own_thread_unused() -> bool:
@@ -54,6 +55,9 @@ def only_from_django(
     return found is not None and not found[1] and set(found[0]) <= set(known)
 
 # %% ../../nbs/delivery/08_lifecycle.ipynb #0a333f7d
+_sender: ContextVar[Any] = ContextVar("fileresponse_sender", default=None)  # of both signals of a request
+
+
 class QuietStart:
     """`request_started`, sent only if there is anything to do at the start of a request."""
 
@@ -66,6 +70,7 @@ class QuietStart:
         **named: Any,  # arguments for the receivers
     ) -> list[tuple[Any, Any]]:  # receivers and what they returned
         """Send the signal, if needed."""
+        _sender.set(sender)
         if own_thread_unused() and only_from_django(signals.request_started, sender, _AT_START):
             list(connections)  # reads the setting, or raises `ImproperlyConfigured`
             return []
@@ -84,12 +89,12 @@ def cannot_block(
     closer: Callable[[], Any],  # one of a response's
 ) -> bool:
     """Whether a closer is known not to block: it is `close` of a request without uploaded files, whose body is in memory."""
-    request = getattr(closer, "__self__", None)
+    request: Any = getattr(closer, "__self__", None)
     meta = getattr(request, "META", {})
     length = meta.get("CONTENT_LENGTH") or "0"
     is_small = length.isdecimal() and int(length) <= settings.FILE_UPLOAD_MAX_MEMORY_SIZE
     is_small = is_small and "HTTP_TRANSFER_ENCODING" not in meta
-    return is_plain(closer, asgi.ASGIRequest.close) and is_small and not getattr(request, "_files", None)
+    return is_plain(closer, asgi.ASGIRequest.close) and is_small and not uploads_of(request)
 
 # %% ../../nbs/delivery/08_lifecycle.ipynb #6b64cb3b
 def nothing_open() -> bool:
@@ -118,7 +123,7 @@ def may_close_here(
 ) -> bool:
     """Whether the known `close` of a response has the same effect on the event loop as in its own thread."""
     response: Any = getattr(close, "__self__", None)
-    handler, closers = handler_of(response), closers_of(response)
+    handler, closers = _sender.get(), closers_of(response)
     return (
         own_thread_unused()
         and handler is not None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
-from .choices import HANDS_OVER, Step, Steps, choose, given_headers
+from .choices import HANDS_OVER, Step, Steps, choose, given_headers, rules_of
 from ..semantics.answer import Answer, Question, Stat, foresee, make_answer, refuse
 from ..semantics.ranges import Part
 from ..sources.base import TruncatedError, UnavailableError
@@ -70,7 +70,7 @@ def answer_for(
     if exposed := response.options["expose_metadata"]:
         names = stat.metadata if exposed is True else [name for name in stat.metadata if name in exposed]
         stat = replace(stat, headers={**stat.headers, **{f"X-Amz-Meta-{name}": stat.metadata[name] for name in names}})
-    answer = make_answer(question, stat, given_headers(response), response.status_code, response.rules, time.time(), boundary)
+    answer = make_answer(question, stat, given_headers(response), response.status_code, response.rules or rules_of(response), time.time(), boundary)
     if response.replaced is not None:
         return Answer(response.status_code, {}, (Part(b"", 0, stat.size),) if answer.parts else ())
     return answer
@@ -109,7 +109,8 @@ def _find(
 ) -> Steps[Answer]:
     """Answer from what the source is; it stays open if there are parts to send."""
     source, stat = response.source, response.stat
-    span = foresee(question, response.status_code, response.rules.max_ranges)
+    rules = response.rules = response.rules or rules_of(response)
+    span = foresee(question, response.status_code, rules.max_ranges)
     if stat is None:
         response.to_close = source
         stat = yield Step(source.stat, source.astat) if span is None else Step(partial(source.open, *span), partial(source.aopen, *span))

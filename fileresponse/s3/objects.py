@@ -325,8 +325,10 @@ class S3Source(Source):
         return f"S3Source({self.address!r}, store={self.config.name!r})"
 
     async def astat(self) -> Stat:
-        """Request the description with `HeadObject`; `FileNotFoundError` or `UnavailableError` if the object cannot be read."""
+        """The description, requested once with `HeadObject`; `FileNotFoundError` or `UnavailableError` if the object cannot be read."""
         self.version.check_key()
+        if self.version.found is not None:
+            return self.version.found
         with _store_errors(self.config, self.address):
             async with lend_client(self.config) as client:
                 with anyio.fail_after(self.config.wait_timeout):
