@@ -37,13 +37,15 @@ def logged(
     lines: list[str] = []
     logger, handler = logging.getLogger(name), logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
-    propagate, logger.propagate = logger.propagate, False
+    propagate, logger.propagate, level = logger.propagate, False, logger.level
+    logger.setLevel(min(logger.getEffectiveLevel(), logging.WARNING))
     logger.addHandler(handler)
     try:
         yield lines
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagate
+        logger.setLevel(level)
 
 
 @contextmanager
