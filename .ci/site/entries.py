@@ -83,22 +83,20 @@ class Keywords:
             elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "DEFAULTS":
                 self.defaults = ast.literal_eval(node.value)
 
-    def show(self, arguments: ast.arguments) -> dict[str, str]:
-        """Put the keywords in the place of `**options: "Unpack[…]"`; their comments."""
-        kind = (
-            ast.unparse(arguments.kwarg.annotation)
-            if arguments.kwarg and arguments.kwarg.annotation
-            else ""
-        )
-        named = re.fullmatch(r"""['"]Unpack\[(\w+)\]['"]""", kind)
-        if not named or named[1] not in self.of:
-            return {}
+    def show(self, node: Function) -> dict[str, str]:
+        """Add the keywords that `@takes(…)` names to a function's arguments; their comments."""
+        arguments = node.args
+        named = [re.fullmatch(r"takes\((\w+)\)", ast.unparse(mark)) for mark in node.decorator_list]
+        declared = [self.of[found[1]] for found in named if found and found[1] in self.of]
         taken = {argument.arg for argument in (*arguments.args, *arguments.kwonlyargs)}
-        shown = {name: found for name, found in self.of[named[1]].items() if name not in taken}
+        shown = {
+            name: pair for fields in declared for name, pair in fields.items() if name not in taken
+        }
         for name, (annotation, _) in shown.items():
             arguments.kwonlyargs.append(ast.arg(name, ast.parse(annotation, mode="eval").body))
             arguments.kw_defaults.append(ast.Constant(self.defaults.get(name)))
-        arguments.kwarg = None
+        if declared and arguments.kwarg and "Unpack" in ast.unparse(arguments.kwarg):
+            arguments.kwarg = None
         return {name: comment for name, (_, comment) in shown.items() if comment}
 
 
@@ -110,7 +108,7 @@ def function_entry(node: Function, comments: dict[int, str], owner: str = "") ->
     marks, returns = decorators(node), ast.unparse(node.returns) if node.returns else ""
     entry = Entry("method" if owner else "function", f"{owner}.{node.name}".lstrip("."))
     entry.doc, entry.notes = ast.get_docstring(node) or "", function_notes(node, comments)
-    entry.notes |= KEYWORDS.show(node.args)
+    entry.notes |= KEYWORDS.show(node)
     if "property" in marks:
         entry.kind, entry.options = "property", [f":type: {returns}"] * bool(returns)
         return entry
