@@ -223,7 +223,7 @@ def test_client_that_never_reads(name: str, files: Files, tmp_path: Path) -> Non
         fetch(server.port, "/ping")
         before = server.descriptors()
         client = SlowClient(server.port, "/whole?name=large", window=WINDOW)
-        wait_until(lambda: "took nothing for 0.5 seconds" in server.log, "the time-out")
+        wait_until(lambda: "read nothing for 0.5 seconds" in server.log, "the time-out")
         wait_until(lambda: server.descriptors() <= before, "its descriptors are closed")
         assert len(client.read_to_the_end()) < LARGE
         assert "Traceback" not in server.log
